@@ -1,0 +1,95 @@
+# `make` alone lists what can be done. The work is in .ci/ and in the `payloom` command; this file only names it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev browser run test test-one check format-check lint types contracts house coverage \
+        fmt lock migration lives audit audit-packages bench soak screenshots clean
+
+PORT ?= 8080
+DATA ?= var
+BIN := .venv/bin
+# The rooms that have Python in them (all of them in a finished tree).
+ROOMS := $(patsubst %/__init__.py,%,$(wildcard $(addsuffix /__init__.py,\
+           payloom bot web jobs usecases domain storage gateways templates town tests)))
+COVERED := $(wildcard tests/domain tests/usecases tests/properties)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  PORT=9000 make run moves it; PYTHON=python3.12 make install picks another Python."
+
+install: ## make .venv and install what the product needs
+	@sh .ci/packages run
+
+install-dev:
+	@sh .ci/packages dev
+
+browser:
+	@sh .ci/browser
+
+run: install ## start everything, with imitated providers, and print one address to open
+	@exec $(BIN)/payloom town --port $(PORT) --data $(DATA)
+
+test: install-dev browser ## run the whole suite, on SQLite, a real PostgreSQL and a real browser
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST)
+
+test-one: install-dev ## run one file, folder or name: make test-one T=tests/domain/test_money.py
+	@test -n "$(T)" || { echo 'payloom: say which, for example: make test-one T=tests/domain'; exit 2; }
+	@if test -e "$(firstword $(subst ::, ,$(T)))"; then $(BIN)/pytest $(T); else $(BIN)/pytest -k "$(T)"; fi
+
+check: install-dev format-check lint types contracts house coverage ## format, lint, types, who may import whom, house rules, coverage
+
+format-check:
+	$(BIN)/ruff format --check .
+
+lint:
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy $(ROOMS)
+
+contracts:
+	$(BIN)/lint-imports --no-logo
+
+house:
+	$(BIN)/pytest -q tests/house
+
+# Reads what `make test` measured; measures again where that is missing or older than a source.
+coverage:
+	@if ! test -s .coverage || test -n "$$(find domain usecases tests -name '*.py' -newer .coverage 2>/dev/null | head -n 1)"; then \
+	  echo "measuring coverage: $(COVERED)"; $(BIN)/coverage erase; $(BIN)/coverage run -m pytest -q $(COVERED); fi
+	$(BIN)/coverage report
+
+fmt: install-dev ## put every file into the house format
+	$(BIN)/ruff check --fix-only --quiet . || true
+	$(BIN)/ruff format .
+
+lock: install-dev ## resolve the dependencies again; UPGRADE=1 takes the newest ones
+	sh .ci/packages lock $(if $(UPGRADE),--upgrade)
+
+migration: install-dev ## write a migration from the tables: make migration m="add refunds"
+	@test -n "$(m)" || { echo 'payloom: say what it does, for example: make migration m="add refunds"'; exit 2; }
+	$(BIN)/alembic revision --autogenerate -m "$(m)"
+
+lives: install ## draw docs/lives.md from the tables of domain/life.py
+	$(BIN)/payloom lives
+
+audit: install ## prove every promise over the database of `make run`
+	$(BIN)/payloom audit
+
+audit-packages: install-dev ## ask whether a locked package has a known hole (needs the network)
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
+
+bench: install-dev ## run the benchmarks
+	$(BIN)/payloom bench
+
+soak: install-dev ## sell for ten minutes (M=10) while processes are killed and gateways misbehave, then audit
+	$(BIN)/pytest tests/soak -m soak --soak-minutes $(or $(M),10)
+
+screenshots: install-dev browser ## photograph every page into docs/screenshots
+	$(BIN)/pytest -q tests/screenshots -m screenshots
+
+clean: ## remove what can be made again; var/ (your data) stays
+	rm -rf .venv build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

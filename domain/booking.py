@@ -1,0 +1,90 @@
+"""Each kind of ledger entry as one function: which accounts, which cause. The table is in docs/ledger.md."""
+
+from __future__ import annotations
+
+from domain.ids import AttemptId, OrderId, OrganizationId, RefundId
+from domain.ledger import AccountKind, Entry, LedgerAccount, Posting, transfer
+from domain.money import Money
+
+
+def clearing(gateway: str) -> LedgerAccount:
+    """What a gateway has taken for us and not paid out yet."""
+    return LedgerAccount(AccountKind.CLEARING, gateway)
+
+
+def escrow_account(order_id: OrderId) -> LedgerAccount:
+    return LedgerAccount(AccountKind.ESCROW, str(order_id))
+
+
+def wallet(organization_id: OrganizationId) -> LedgerAccount:
+    return LedgerAccount(AccountKind.WALLET, str(organization_id))
+
+
+def suspense(attempt_id: AttemptId) -> LedgerAccount:
+    """Money nobody asked for, kept apart by the attempt that brought it."""
+    return LedgerAccount(AccountKind.SUSPENSE, str(attempt_id))
+
+
+def in_transit(refund_id: RefundId) -> LedgerAccount:
+    return LedgerAccount(AccountKind.REFUNDS_IN_TRANSIT, str(refund_id))
+
+
+def direct_clearing(organization_id: OrganizationId, gateway: str) -> LedgerAccount:
+    """What an organization's own short code has taken: a memo, not our money."""
+    return LedgerAccount(AccountKind.DIRECT_CLEARING, f"{organization_id}.{gateway}")
+
+
+def direct_sales(organization_id: OrganizationId) -> LedgerAccount:
+    return LedgerAccount(AccountKind.DIRECT_SALES, str(organization_id))
+
+
+FEES = LedgerAccount(AccountKind.FEES, "platform")
+
+
+def capture(attempt_id: AttemptId, order_id: OrderId, organization_id: OrganizationId, gateway: str, money: Money) -> Entry:
+    """A payment arrived: held for the order. Cause: the attempt."""
+    return transfer("capture", f"attempt:{attempt_id}", clearing(gateway), escrow_account(order_id), money, organization_id)
+
+
+def capture_direct(attempt_id: AttemptId, organization_id: OrganizationId, gateway: str, money: Money) -> Entry:
+    """A payment arrived at the organization's own short code: a memo, nothing is held by us. Cause: the attempt."""
+    source, target = direct_clearing(organization_id, gateway), direct_sales(organization_id)
+    return transfer("capture_direct", f"attempt:{attempt_id}", source, target, money, organization_id)
+
+
+def unexpected(attempt_id: AttemptId, organization_id: OrganizationId, account: LedgerAccount, money: Money, part: str = "whole") -> Entry:
+    """Late, double, short or surplus money: kept in suspense until it is refunded or matched. Cause: the attempt and its part."""
+    return transfer("unexpected", f"attempt:{attempt_id}:{part}", account, suspense(attempt_id), money, organization_id)
+
+
+def disproved(attempt_id: AttemptId, order_id: OrderId, organization_id: OrganizationId, money: Money) -> Entry:
+    """The gateway denies a payment that a callback without proof had told: out of escrow, into suspense, for a person to look at."""
+    return transfer("disproved", f"attempt:{attempt_id}", escrow_account(order_id), suspense(attempt_id), money, organization_id)
+
+
+def written_off(attempt_id: AttemptId, organization_id: OrganizationId, account: LedgerAccount, money: Money) -> Entry:
+    """An admin found that suspense money never existed."""
+    return transfer("written_off", f"attempt:{attempt_id}", suspense(attempt_id), account, money, organization_id)
+
+
+def release(order_id: OrderId, organization_id: OrganizationId, money: Money, fee: Money) -> Entry:
+    """Escrow to the wallet, minus the fee. Cause: the order."""
+    postings = [Posting(escrow_account(order_id), money), Posting(wallet(organization_id), fee - money)]
+    if fee.amount_minor:
+        postings.append(Posting(FEES, -fee))
+    return Entry("release", f"order:{order_id}", tuple(postings), organization_id)
+
+
+def refund_asked(refund_id: RefundId, source: LedgerAccount, organization_id: OrganizationId, money: Money, tries: int = 0) -> Entry:
+    """Money on its way back. `source` is the escrow or the suspense it leaves; `tries` counts earlier failures of the same refund."""
+    return transfer("refund_asked", f"refund:{refund_id}:{tries}", source, in_transit(refund_id), money, organization_id)
+
+
+def refund_confirmed(refund_id: RefundId, organization_id: OrganizationId, account: LedgerAccount, money: Money) -> Entry:
+    """`account` is the gateway's clearing account, or the organization's own for direct payments."""
+    return transfer("refund_confirmed", f"refund:{refund_id}", in_transit(refund_id), account, money, organization_id)
+
+
+def refund_failed(refund_id: RefundId, source: LedgerAccount, organization_id: OrganizationId, money: Money, tries: int = 0) -> Entry:
+    """The reverse of `refund_asked`: the money waits where it came from, and an alert is raised."""
+    return transfer("refund_failed", f"refund:{refund_id}:{tries}", in_transit(refund_id), source, money, organization_id)

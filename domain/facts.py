@@ -1,0 +1,56 @@
+"""What the outbox may tell, to whom it matters, and how urgent it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+
+class Urgency(IntEnum):
+    """Lower goes first: money before news."""
+
+    MONEY = 0
+    WORK = 3
+    NEWS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`card` facts also refresh the receiver's order card in place; `quiet` ones only do that."""
+
+    name: str
+    urgency: Urgency
+    card: bool = True
+    quiet: bool = False
+
+
+_ALL: Final = (
+    Fact("order_paid", Urgency.MONEY),
+    Fact("order_accepted", Urgency.NEWS),
+    Fact("order_shipped", Urgency.WORK),
+    Fact("order_delivered", Urgency.WORK),
+    Fact("order_completed", Urgency.MONEY),
+    Fact("order_refunded", Urgency.MONEY),
+    Fact("order_changed", Urgency.NEWS, quiet=True),
+    Fact("dispute_opened", Urgency.MONEY),
+    Fact("dispute_withdrawn", Urgency.WORK),
+    Fact("dispute_decided", Urgency.MONEY),
+    Fact("dispute_unanswered", Urgency.WORK),
+    Fact("payment_disproved", Urgency.MONEY),
+    Fact("payment_failed", Urgency.MONEY, card=False),
+    Fact("payment_waiting", Urgency.MONEY, card=False),
+    Fact("money_returned", Urgency.MONEY, card=False),
+    Fact("refund_done", Urgency.MONEY),
+    Fact("refund_delayed", Urgency.MONEY),
+    Fact("remind_ship", Urgency.WORK),
+    Fact("offer_cancel", Urgency.WORK),
+    Fact("ask_arrived", Urgency.WORK),
+    Fact("warn_release", Urgency.WORK),
+    Fact("digital_ready", Urgency.MONEY),
+    Fact("sold_out", Urgency.WORK, card=False),
+    Fact("alert", Urgency.MONEY, card=False),
+    Fact("screen", Urgency.MONEY, card=False),
+)
+
+FACTS: Final[dict[str, Fact]] = {fact.name: fact for fact in _ALL}

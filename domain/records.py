@@ -1,0 +1,270 @@
+"""What the house writes down about itself: inbox, outbox, audit trail, files, keys, limits, sealed settings."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from domain.ids import ApiKeyId, FileId, InboxId, OrderId, OrganizationId, OutboxId, PersonId
+from domain.ledger import Entry
+from domain.life import InboxState, OutboxState
+from domain.person import ChannelKind
+from domain.rights import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEvent:
+    """A provider's event as it came. (gateway, event_key) is unique: it is applied once."""
+
+    id: InboxId
+    gateway: str
+    event_key: str
+    kind: str
+    raw: bytes
+    headers: dict[str, Any]
+    source: str
+    received_at: datetime
+    state: InboxState
+    tries: int = 0
+    act_at: datetime | None = None
+    error: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """One fact for one person on one channel; (key, person_id, channel) is unique."""
+
+    id: OutboxId
+    fact: str
+    key: str
+    person_id: PersonId
+    channel: ChannelKind
+    urgency: int
+    payload: dict[str, Any]
+    state: OutboxState
+    created_at: datetime
+    act_at: datetime
+    order_id: OrderId | None = None
+    tries: int = 0
+    sent_at: datetime | None = None
+    error: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The one live message about an order in a person's chat; `face` is a digest of what it shows."""
+
+    order_id: OrderId
+    person_id: PersonId
+    channel: ChannelKind
+    message_ref: str
+    face: str
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One link of a subject's chain. `mark` is keyed over everything before it and `previous`, the mark before it."""
+
+    id: int
+    subject: str
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    data: dict[str, Any]
+    previous: str
+    mark: str
+
+
+def audit_mark(key: bytes, record: AuditRecord) -> str:
+    """The keyed digest of a record: 64 hex characters over its canonical JSON (docs/decisions/0005-audit-trail.md)."""
+    body = json.dumps(
+        [
+            record.id,
+            record.subject,
+            record.seq,
+            round(record.at.timestamp() * 1_000_000),
+            record.actor,
+            record.action,
+            record.data,
+            record.previous,
+        ],
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    return hmac.new(key, body.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """Bytes we made ourselves (re-encoded pictures) or hold for somebody; `variants` of a picture share its group."""
+
+    id: FileId
+    organization_id: OrganizationId | None
+    person_id: PersonId | None
+    kind: str
+    content_type: str
+    width: int
+    height: int
+    body: bytes
+    created_at: datetime
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """`digest` is the SHA-256 of the secret, which is shown once."""
+
+    id: ApiKeyId
+    organization_id: OrganizationId
+    person_id: PersonId
+    prefix: str
+    digest: str
+    name: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    used_at: datetime | None = None
+    revoked_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an idempotent request was answered with."""
+
+    scope: str
+    key: str
+    request_digest: str
+    status: int
+    body: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Credentials of a gateway, sealed; `organization_id` 0 is the platform. Bound to owner, gateway and field by the seal."""
+
+    organization_id: OrganizationId
+    gateway: str
+    sealed: str
+    tested_at: datetime | None
+    created_at: datetime
+    version: int = 0
+
+
+class Seals(Protocol):
+    """Authenticated encryption bound to a context: what was sealed for one owner cannot be opened for another."""
+
+    def seal(self, clear: str, context: str) -> str: ...
+    def open(self, sealed: str, context: str) -> str: ...
+
+
+class Inbox(Protocol):
+    def add(self, event: InboxEvent) -> bool:
+        """False when this event was stored before."""
+        ...
+
+    def get(self, inbox_id: InboxId) -> InboxEvent: ...
+    def by_key(self, gateway: str, event_key: str) -> InboxEvent | None: ...
+    def save(self, event: InboxEvent) -> InboxEvent: ...
+    def due(self, gateways: Sequence[str], now: datetime, limit: int) -> Sequence[InboxEvent]: ...
+
+
+class Outbox(Protocol):
+    def add(self, messages: Sequence[OutboxMessage]) -> None:
+        """Those told already are left out."""
+        ...
+
+    def get(self, outbox_id: OutboxId) -> OutboxMessage: ...
+    def save(self, message: OutboxMessage) -> OutboxMessage: ...
+    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[OutboxMessage]:
+        """Take due messages, most urgent and oldest first; they are due again at `until` if nothing is heard of them."""
+        ...
+
+    def dead(self, limit: int) -> Sequence[OutboxMessage]: ...
+    def waiting(self) -> tuple[int, datetime | None]:
+        """How many wait, and since when the oldest does."""
+        ...
+
+    def card(self, order_id: OrderId, person_id: PersonId, channel: ChannelKind) -> Card | None: ...
+    def put_card(self, card: Card) -> None: ...
+
+
+class Trail(Protocol):
+    """The audit trail: appended to, never changed."""
+
+    def add(self, subject: str, actor: Actor, action: str, **data: Any) -> None: ...
+    def of(self, subject: str) -> Sequence[AuditRecord]: ...
+
+
+class Books(Protocol):
+    def book(self, entry: Entry) -> None:
+        """Write an entry once. The same kind and cause again raises Stale: somebody booked this fact first."""
+        ...
+
+    def booked(self, kind: str, cause: str) -> bool: ...
+    def balance(self, account: str) -> dict[str, int]:
+        """Sum of postings in minor units by currency; what we owe (wallet, escrow) is negative."""
+        ...
+
+    def history(self, account: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Newest first: kind, cause, at, amount_minor, currency."""
+        ...
+
+
+class Files(Protocol):
+    def add(self, file: StoredFile) -> None: ...
+    def get(self, file_id: FileId) -> StoredFile: ...
+    def sizes(self, file_id: FileId) -> Sequence[tuple[FileId, int, int]]:
+        """(id, width, height) of every size of a picture, largest first; `file_id` names the group (`picture:<file_id>` is their kind)."""
+        ...
+
+
+class Keys(Protocol):
+    def add_api_key(self, key: ApiKey) -> None: ...
+    def api_key(self, prefix: str) -> ApiKey | None: ...
+    def save_api_key(self, key: ApiKey) -> ApiKey: ...
+    def answered(self, scope: str, key: str) -> Answered | None: ...
+    def remember(self, answered: Answered) -> None: ...
+
+
+class Settings(Protocol):
+    def get(self, organization_id: OrganizationId, gateway: str) -> GatewaySettings | None: ...
+    def put(self, settings: GatewaySettings) -> None: ...
+
+
+class Limits(Protocol):
+    """Counters in fixed windows, in the database so that a restart does not reset them."""
+
+    def count(self, name: str, subject: str, window_s: int, now: datetime) -> int:
+        """Add one and return how many there were in this window, this one included."""
+        ...
+
+    def seen(self, name: str, subject: str, window_s: int, now: datetime) -> int: ...
+
+
+class Marks(Protocol):
+    """Small named facts about the service itself: high-water marks, switches."""
+
+    def get(self, name: str) -> dict[str, Any] | None: ...
+    def put(self, name: str, value: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RawEvent:
+    """What arrived at a callback address, before anybody understood it."""
+
+    gateway: str
+    kind: str
+    raw: bytes
+    source: str
+    headers: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Back room: the only SQL and the only rows. It decides nothing."""

@@ -1,0 +1,99 @@
+"""Waking those who wait: listeners of this process at once, other processes by LISTEN/NOTIFY where there is PostgreSQL.
+
+A ring is a hint, never the truth: everybody who listens also looks at the tables from time to time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg
+import structlog
+
+_CHANNEL = "payloom"
+_MOST_BYTES = 7900
+_log = structlog.get_logger("bell")
+
+Listener = Callable[[Mapping[str, Any]], None]
+
+
+class LocalBell:
+    """Everything is in this process."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, set[Listener]] = {}
+
+    def ring(self, topic: str, what: Mapping[str, Any]) -> None:
+        for listener in tuple(self._listeners.get(topic, ())):
+            try:
+                listener(what)
+            except Exception:  # noqa: BLE001 - who rings is not to suffer for who listens
+                _log.exception("listener_failed", topic=topic)
+
+    def listen(self, topic: str, listener: Listener) -> Callable[[], None]:
+        self._listeners.setdefault(topic, set()).add(listener)
+
+        def stop() -> None:
+            self._listeners.get(topic, set()).discard(listener)
+
+        return stop
+
+    async def open(self) -> None:
+        """Nothing to connect."""
+
+    async def close(self) -> None:
+        self._listeners.clear()
+
+
+class PostgresBell(LocalBell):
+    """One connection of its own: listens, and notifies after our commits (a NOTIFY inside a sale's transaction would serialize all commits)."""
+
+    def __init__(self, conninfo: str) -> None:
+        super().__init__()
+        self._conninfo = conninfo
+        self._outgoing: asyncio.Queue[str] = asyncio.Queue(maxsize=10_000)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._own_pid = 0
+
+    def ring(self, topic: str, what: Mapping[str, Any]) -> None:
+        super().ring(topic, what)
+        body = json.dumps([topic, what])
+        if len(body) < _MOST_BYTES:
+            with contextlib.suppress(asyncio.QueueFull):
+                self._outgoing.put_nowait(body)
+
+    async def open(self) -> None:
+        self._tasks = [asyncio.create_task(self._keep(self._listen)), asyncio.create_task(self._keep(self._notify))]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().close()
+
+    async def _keep(self, work: Callable[[psycopg.AsyncConnection[Any]], Any]) -> None:
+        """Connect and work; connect again after a pause when the connection is lost."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                    await work(connection)
+            except (psycopg.Error, OSError) as error:
+                _log.warning("bell_lost", error=type(error).__name__)
+            await asyncio.sleep(1)
+
+    async def _listen(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        await connection.execute(f"LISTEN {_CHANNEL}")
+        async for notice in connection.notifies():
+            if notice.pid != self._own_pid:
+                topic, what = json.loads(notice.payload)
+                super().ring(topic, what)
+
+    async def _notify(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._own_pid = connection.info.backend_pid
+        while True:
+            body = await self._outgoing.get()
+            await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, body))

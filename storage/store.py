@@ -1,0 +1,97 @@
+"""What both stores share: running a batch of units in one transaction, and what happens when the database says no."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from domain.errors import Stale
+from domain.ports import Bell
+from storage.statements import Session
+from storage.unit import SqlUnit, Surroundings
+
+MOST_TRIES = 8
+"""A unit that keeps losing races is given up after this many runs."""
+
+
+_RACES = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be reached or written now (locked, full, down). Nothing of the unit is known to be kept."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A unit that waits for its turn, and who waits for it."""
+
+    unit: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    answer: asyncio.Future[Any]
+    tries: int = 0
+    result: Any = None
+    error: BaseException | None = None
+    wakes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """On the event loop: hand the result or the error to whoever waits."""
+        if self.answer.done():
+            return
+        if self.error is not None:
+            self.answer.set_exception(self.error)
+        else:
+            self.answer.set_result(self.result)
+
+
+def run_unit(session: Session, around: Surroundings, job: Job) -> None:
+    """Run one unit inside the transaction that is open. Raises what the unit raises."""
+    job.error, job.wakes = None, []
+    unit = SqlUnit(session, around)
+    job.result = job.unit(unit, *job.args, **job.kwargs)
+    unit.flush()
+    job.wakes = unit.wakes
+
+
+def run_shared(session: Session, around: Surroundings, jobs: Sequence[Job], passing: Callable[[BaseException], bool]) -> None:
+    """Run each unit in a savepoint of the open transaction; a unit that raises is undone alone.
+
+    An error for which `passing` is true (a lost connection, a deadlock) ends the whole transaction and is raised.
+    """
+    alone = len(jobs) == 1
+    for job in jobs:
+        if not alone:
+            session.plain("SAVEPOINT u")
+        try:
+            run_unit(session, around, job)
+        except Exception as error:
+            if alone or passing(error):
+                raise
+            session.plain("ROLLBACK TO SAVEPOINT u")
+            session.plain("RELEASE SAVEPOINT u")
+            job.error = error
+        else:
+            if not alone:
+                session.plain("RELEASE SAVEPOINT u")
+
+
+def try_again(job: Job) -> bool:
+    """True when the unit lost a race and may run once more, from reading: a unique key or a version said that somebody was first."""
+    job.tries += 1
+    return isinstance(job.error, (Stale, *_RACES)) and job.tries < MOST_TRIES
+
+
+def ring(bell: Bell, jobs: Sequence[Job]) -> None:
+    """After the commit: wake whoever the units named. Rings that repeat are sent once."""
+    seen: set[tuple[str, tuple[tuple[str, Any], ...]]] = set()
+    for job in jobs:
+        for topic, what in job.wakes if job.error is None else ():
+            key = (topic, tuple(sorted(what.items())))
+            if key not in seen:
+                seen.add(key)
+                bell.ring(topic, what)

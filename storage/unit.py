@@ -1,0 +1,162 @@
+"""The unit of work over one driver connection: the repositories, the instant, ids, and what happens after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from domain.ports import Chance, Clock, House
+from domain.records import Seals
+from domain.tokens import Tokens
+from storage.ledger import BookRows, TrailRows
+from storage.link import LinkRows
+from storage.mapping import to_us
+from storage.order import DisputeRows, OrderRows
+from storage.payment import CheckoutRows, PaymentRows
+from storage.person import ConversationRows, OrganizationRows, PersonRows
+from storage.records import FileRows, InboxRows, KeyRows, LimitRows, MarkRows, OutboxRows, SettingsRows
+from storage.statements import Session
+
+_ID_EPOCH_MS = 1_767_225_600_000
+"""2026-01-01 UTC: ids are 41 bits of milliseconds since then and 22 bits of chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every unit of a store shares."""
+
+    clock: Clock
+    chance: Chance
+    house: House
+    tokens: Tokens
+    seals: Seals
+    audit_key: bytes
+
+
+class SqlUnit:
+    """Implements `domain.ports.Unit`. `wakes` is read by the store once the commit is known."""
+
+    def __init__(self, session: Session, around: Surroundings) -> None:
+        self.session = session
+        self._around = around
+        self._savepoints = 0
+        self.wakes: list[tuple[str, dict[str, Any]]] = []
+        self._now = around.clock.now()
+
+    @property
+    def now(self) -> datetime:
+        return self._now
+
+    @property
+    def house(self) -> House:
+        return self._around.house
+
+    @property
+    def tokens(self) -> Tokens:
+        return self._around.tokens
+
+    @property
+    def seals(self) -> Seals:
+        return self._around.seals
+
+    def new_id(self) -> int:
+        milliseconds = to_us(self._now) // 1000 - _ID_EPOCH_MS
+        return (milliseconds << 22) | self._around.chance.bits(22)
+
+    def chance(self, bits: int) -> int:
+        return self._around.chance.bits(bits)
+
+    def wake(self, topic: str, **what: Any) -> None:
+        self.wakes.append((topic, what))
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        self.flush()
+        self._savepoints += 1
+        name, wakes = f"s{self._savepoints}", len(self.wakes)
+        self.session.plain(f"SAVEPOINT {name}")
+        try:
+            yield
+            self.flush()
+        except BaseException:
+            self.trail.forget()
+            del self.wakes[wakes:]
+            self.session.plain(f"ROLLBACK TO SAVEPOINT {name}")
+            self.session.plain(f"RELEASE SAVEPOINT {name}")
+            raise
+        self.session.plain(f"RELEASE SAVEPOINT {name}")
+
+    def flush(self) -> None:
+        self.trail.flush()
+
+    @cached_property
+    def people(self) -> PersonRows:
+        return PersonRows(self.session)
+
+    @cached_property
+    def organizations(self) -> OrganizationRows:
+        return OrganizationRows(self.session)
+
+    @cached_property
+    def conversations(self) -> ConversationRows:
+        return ConversationRows(self.session)
+
+    @cached_property
+    def links(self) -> LinkRows:
+        return LinkRows(self.session)
+
+    @cached_property
+    def checkouts(self) -> CheckoutRows:
+        return CheckoutRows(self.session)
+
+    @cached_property
+    def payments(self) -> PaymentRows:
+        return PaymentRows(self.session)
+
+    @cached_property
+    def orders(self) -> OrderRows:
+        return OrderRows(self.session)
+
+    @cached_property
+    def disputes(self) -> DisputeRows:
+        return DisputeRows(self.session)
+
+    @cached_property
+    def books(self) -> BookRows:
+        return BookRows(self.session, self.new_id, self._now)
+
+    @cached_property
+    def trail(self) -> TrailRows:
+        return TrailRows(self.session, self.new_id, self._now, self._around.audit_key)
+
+    @cached_property
+    def inbox(self) -> InboxRows:
+        return InboxRows(self.session)
+
+    @cached_property
+    def outbox(self) -> OutboxRows:
+        return OutboxRows(self.session)
+
+    @cached_property
+    def files(self) -> FileRows:
+        return FileRows(self.session)
+
+    @cached_property
+    def keys(self) -> KeyRows:
+        return KeyRows(self.session)
+
+    @cached_property
+    def settings(self) -> SettingsRows:
+        return SettingsRows(self.session)
+
+    @cached_property
+    def limits(self) -> LimitRows:
+        return LimitRows(self.session)
+
+    @cached_property
+    def marks(self) -> MarkRows:
+        return MarkRows(self.session)

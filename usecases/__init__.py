@@ -1,0 +1,1 @@
+"""The hall: one verb, one function. Units of work are plain functions; what must talk to a gateway says unit, call, unit."""

@@ -1,0 +1,154 @@
+"""Disputes: opened by the buyer alone, ended by the seller's refund, the buyer's withdrawal, or an admin's decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from domain import booking
+from domain.errors import BadInput, IllegalTransition, NotFound
+from domain.ids import DisputeId, FileId, OrderId
+from domain.life import DISPUTE, ESCROW, ORDER, DisputeState, EscrowState, OrderState
+from domain.money import Money, fee_of
+from domain.order import Dispute, Order, Reason, may_dispute
+from domain.person import clean_text
+from domain.ports import Unit
+from domain.rights import Action, Actor, Party
+from usecases.orders import complete_order, refund_order, save_order, subject, the_order
+from usecases.refunds import ask_refund
+from usecases.tell import alert, tell_order
+
+MOST_WORDS = 2000
+MOST_EVIDENCE = 10
+
+
+def open_dispute(unit: Unit, actor: Actor, number: str, reason: Reason, words: str, pictures: Sequence[FileId] = ()) -> Dispute:
+    """Freeze the escrow and tell the seller. A second call while one is open returns that one."""
+    order = the_order(unit, actor, number, Action.OPEN_DISPUTE)
+    if order.state is OrderState.DISPUTED:
+        return _open(unit, order)
+    if order.escrow is None or not may_dispute(order, unit.now):
+        raise IllegalTransition(life=ORDER.name, source=str(order.state), target=str(OrderState.DISPUTED))
+    ORDER.move(order.state, OrderState.DISPUTED, actor.party)
+    ESCROW.move(order.escrow, EscrowState.DISPUTED, actor.party)
+    dispute = Dispute(
+        DisputeId(unit.new_id()), order.id, order.organization_id, reason, clean_text(words, "words", MOST_WORDS),
+        _own_files(unit, actor, order, pictures), DisputeState.OPEN, unit.now,
+    )  # fmt: skip
+    unit.disputes.add(dispute)
+    disputed = save_order(
+        unit, replace(order, state=OrderState.DISPUTED, escrow=EscrowState.DISPUTED, before_dispute=order.state, release_wanted=None)
+    )
+    unit.trail.add(subject(order), actor, "dispute_opened", reason=str(reason), pictures=len(pictures), was=str(order.state))
+    tell_order(unit, disputed, "dispute_opened", actor=actor, once=str(dispute.id), reason=str(reason))
+    alert(unit, "dispute_opened", str(dispute.id), order=order.number)
+    return dispute
+
+
+def evidence_name(order_id: OrderId) -> str:
+    """What a picture that came with a tracking token is called: it belongs to that order and to nobody's other one."""
+    return f"evidence:{order_id}"
+
+
+def _own_files(unit: Unit, actor: Actor, order: Order, pictures: Sequence[FileId]) -> tuple[FileId, ...]:
+    if len(pictures) > MOST_EVIDENCE:
+        raise BadInput("pictures", "too_many", limit=MOST_EVIDENCE)
+    for picture in pictures:
+        file = unit.files.get(picture)
+        by_token = actor.order_id == order.id and file.name == evidence_name(order.id)
+        if not by_token and (actor.person_id is None or file.person_id != actor.person_id):
+            raise NotFound(what="file")
+    return tuple(pictures)
+
+
+def _open(unit: Unit, order: Order) -> Dispute:
+    dispute = unit.disputes.of_order(order.id)
+    if dispute is None or dispute.state not in {DisputeState.OPEN, DisputeState.ANSWERED}:
+        raise NotFound(what="dispute")
+    return dispute
+
+
+def add_evidence(unit: Unit, actor: Actor, number: str, words: str, pictures: Sequence[FileId] = ()) -> Dispute:
+    """The buyer adds words or pictures to the open dispute."""
+    order = the_order(unit, actor, number, Action.OPEN_DISPUTE)
+    dispute = _open(unit, order)
+    more = clean_text(words, "words", MOST_WORDS)
+    joined = clean_text(f"{dispute.words}\n{more}" if more else dispute.words, "words", 2 * MOST_WORDS)
+    fresh = _own_files(unit, actor, order, [picture for picture in pictures if picture not in dispute.pictures])
+    if len(dispute.pictures) + len(fresh) > MOST_EVIDENCE:
+        raise BadInput("pictures", "too_many", limit=MOST_EVIDENCE)
+    kept = (*dispute.pictures, *fresh)
+    unit.trail.add(subject(order), actor, "evidence_added", pictures=len(pictures))
+    return unit.disputes.save(replace(dispute, words=joined, pictures=kept))
+
+
+def withdraw_dispute(unit: Unit, actor: Actor, number: str) -> Order:
+    """The buyer takes it back: the order and its escrow return to where they were."""
+    order = the_order(unit, actor, number, Action.OPEN_DISPUTE)
+    if order.state is not OrderState.DISPUTED:
+        return order
+    dispute = _open(unit, order)
+    back = order.before_dispute or OrderState.PAID
+    DISPUTE.move(dispute.state, DisputeState.WITHDRAWN, actor.party)
+    ORDER.move(order.state, back, actor.party)
+    ESCROW.move(EscrowState.DISPUTED, EscrowState.HELD, actor.party)
+    unit.disputes.save(replace(dispute, state=DisputeState.WITHDRAWN, ended_at=unit.now))
+    restored = save_order(unit, replace(order, state=back, escrow=EscrowState.HELD, before_dispute=None))
+    unit.trail.add(subject(order), actor, "dispute_withdrawn")
+    tell_order(unit, restored, "dispute_withdrawn", actor=actor, once=str(dispute.id))
+    return restored
+
+
+def refund_dispute(unit: Unit, actor: Actor, number: str) -> Order:
+    """The seller gives the money back."""
+    order = the_order(unit, actor, number, Action.SETTLE_DISPUTE)
+    if order.state is OrderState.REFUNDED:
+        return order
+    if order.state is not OrderState.DISPUTED:
+        raise IllegalTransition(life=ORDER.name, source=str(order.state), target=str(OrderState.REFUNDED))
+    _end(unit, order, actor, DisputeState.SETTLED)
+    return refund_order(unit, order, actor, "dispute")
+
+
+def resolve_dispute(unit: Unit, actor: Actor, number: str, decision: str, refund: Money | None = None) -> Order:
+    """An admin decides: `release`, `refund`, or `split` with the part that goes back. The same decision again does nothing."""
+    if actor.party is not Party.ADMIN:
+        raise NotFound(what="order")
+    order = the_order(unit, actor, number, Action.SETTLE_DISPUTE)
+    if order.state is not OrderState.DISPUTED:
+        raise IllegalTransition(life=ORDER.name, source=str(order.state), target=decision)
+    if decision == "split":
+        return _split(unit, order, actor, refund)
+    if decision not in {"release", "refund"}:
+        raise BadInput("decision", "unknown", options=["release", "refund", "split"])
+    _end(unit, order, actor, DisputeState.DECIDED)
+    return complete_order(unit, order, actor) if decision == "release" else refund_order(unit, order, actor, "decided")
+
+
+def _end(unit: Unit, order: Order, actor: Actor, state: DisputeState) -> None:
+    dispute = _open(unit, order)
+    DISPUTE.move(dispute.state, state, actor.party)
+    unit.disputes.save(replace(dispute, state=state, ended_at=unit.now))
+    unit.trail.add(subject(order), actor, f"dispute_{str(state).lower()}")
+
+
+def _split(unit: Unit, order: Order, actor: Actor, refund: Money | None) -> Order:
+    """Part back to the buyer, the rest to the wallet minus its fee; the parts add up to what was held."""
+    if refund is None or refund.currency != order.total.currency or not 0 < refund.amount_minor < order.total.amount_minor:
+        raise BadInput("refund", "not_a_part", limit=order.total.amount_minor)
+    attempt = unit.payments.attempt(order.attempt_id)
+    if attempt is None or not order.proved:
+        raise NotFound(what="attempt")
+    ORDER.move(order.state, OrderState.COMPLETED, actor.party)
+    ESCROW.move(EscrowState.DISPUTED, EscrowState.SPLIT, actor.party)
+    _end(unit, order, actor, DisputeState.DECIDED)
+    kept = order.total - refund
+    fee = fee_of(kept, unit.organizations.get(order.organization_id).fee_bps)
+    unit.books.book(booking.release(order.id, order.organization_id, kept, fee))
+    ask_refund(unit, attempt, refund, "decided", f"order:{order.id}", booking.escrow_account(order.id), order)
+    done = save_order(unit, replace(order, state=OrderState.COMPLETED, escrow=EscrowState.SPLIT, ended_at=unit.now))
+    unit.trail.add(
+        subject(order), actor, "order_split", refund_minor=refund.amount_minor, kept_minor=kept.amount_minor, fee_minor=fee.amount_minor
+    )
+    tell_order(unit, done, "dispute_decided", refund_minor=refund.amount_minor, kept_minor=kept.amount_minor)
+    return done

@@ -1,0 +1,63 @@
+"""Which gateway carries a payment, with whose credentials; credentials are sealed for one owner and opened only here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from domain.errors import CannotPay, NotFound
+from domain.ids import OrganizationId
+from domain.payment import Method
+from domain.ports import Unit
+from domain.records import GatewaySettings
+from domain.rights import Action, Actor, Party, require
+
+PLATFORM = OrganizationId(0)
+
+CARRIERS: Mapping[Method, str] = {Method.MPESA: "daraja"}
+"""Who carries out what a person picks."""
+
+
+def _context(organization_id: OrganizationId, gateway: str) -> str:
+    return f"organization:{organization_id}:{gateway}:credentials"
+
+
+def route(unit: Unit, organization_id: OrganizationId, method: Method) -> tuple[str, bool]:
+    """(gateway, direct): the organization's own account where it has set one up, ours otherwise. Raises CannotPay(not_configured)."""
+    gateway = CARRIERS[method]
+    mark = unit.marks.get(f"paused:{gateway}")
+    if mark is not None and mark.get("paused"):
+        raise CannotPay(method=str(method), reason="paused")
+    if unit.settings.get(organization_id, gateway) is not None:
+        return gateway, True
+    if unit.settings.get(PLATFORM, gateway) is not None:
+        return gateway, False
+    raise CannotPay(method=str(method), reason="not_configured")
+
+
+def credentials_of(unit: Unit, organization_id: OrganizationId, gateway: str, direct: bool) -> dict[str, str]:
+    """The clear credentials for one call. They never leave the caller's hands."""
+    owner = organization_id if direct else PLATFORM
+    settings = unit.settings.get(owner, gateway)
+    if settings is None:
+        raise NotFound(what="gateway_settings")
+    opened: dict[str, str] = json.loads(unit.seals.open(settings.sealed, _context(owner, gateway)))
+    return opened
+
+
+def save_credentials(unit: Unit, actor: Actor, gateway: str, credentials: Mapping[str, str], *, tested: bool) -> None:
+    """Seal and keep credentials: the platform's by an admin, an organization's by its owner."""
+    require(actor.party, Action.ADMINISTER if actor.party is Party.ADMIN else Action.CONFIGURE)
+    owner = PLATFORM if actor.organization_id is None else actor.organization_id
+    if owner == PLATFORM and actor.party is not Party.ADMIN:
+        raise NotFound(what="gateway_settings")
+    sealed = unit.seals.seal(json.dumps(dict(credentials), sort_keys=True), _context(owner, gateway))
+    unit.settings.put(GatewaySettings(owner, gateway, sealed, unit.now if tested else None, unit.now))
+    unit.trail.add(f"organization:{owner}", actor, "gateway_configured", gateway=gateway, tested=tested)
+
+
+def pause_gateway(unit: Unit, actor: Actor, gateway: str, paused: bool) -> None:
+    """The switch that stops new payments through a gateway; those under way are followed to their end."""
+    require(actor.party, Action.ADMINISTER)
+    unit.marks.put(f"paused:{gateway}", {"paused": paused})
+    unit.trail.add(f"gateway:{gateway}", actor, "paused" if paused else "resumed")

@@ -1,0 +1,255 @@
+"""Orders: worked on by the seller, confirmed by the buyer, watched by the clock. Release and refund of their escrow."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain import booking
+from domain.errors import BadInput, IllegalTransition, LimitReached, NotFound, NotProvedYet
+from domain.ids import DELIVERY_CODE_DIGITS, OrderId, PersonId, read_digits
+from domain.life import ESCROW, ORDER, EscrowState, OrderState
+from domain.money import Money, fee_of
+from domain.order import MOST_CODE_TRIES, Due, Order, next_due
+from domain.person import clean_text
+from domain.ports import Unit
+from domain.rights import CLOCK, Action, Actor, Party, require
+from usecases.links import give_back_to_stock
+from usecases.refunds import ask_refund
+from usecases.tell import tell_order
+
+MOST_COURIER = 60
+MOST_TRACKING = 60
+HELD_BACK = timedelta(hours=1)
+"""A release that may not happen yet (money-out frozen, payment not proved) is looked at again after this."""
+
+
+class Confirmed(StrEnum):
+    """What a confirmation led to: RELEASED now, WAITING until the gateway has agreed to the payment, WRONG for a code that is not the buyer's."""
+
+    RELEASED = "released"
+    WAITING = "waiting"
+    ALREADY = "already"
+    WRONG = "wrong"
+
+
+def subject(order: Order) -> str:
+    return f"sale:{order.checkout_id}"
+
+
+def the_order(unit: Unit, actor: Actor, number: str, action: Action) -> Order:
+    """The order, if this actor may do this with it. Anything else is answered like an order that does not exist."""
+    require(actor.party, action)
+    order = unit.orders.by_number(number)
+    if order is None or not _concerns(order, actor):
+        raise NotFound(what="order")
+    return order
+
+
+def _concerns(order: Order, actor: Actor) -> bool:
+    if actor.party in {Party.ADMIN, Party.CLOCK}:
+        return True
+    if actor.party is Party.ARBITER:
+        return order.state is OrderState.DISPUTED
+    if actor.party is Party.BUYER:
+        return actor.order_id == order.id or (actor.person_id is not None and order.buyer_id == actor.person_id)
+    return actor.organization_id == order.organization_id
+
+
+def save_order(unit: Unit, order: Order) -> Order:
+    """Save with its next timer, derived from what the order now is."""
+    dispute = unit.disputes.of_order(order.id) if order.state is OrderState.DISPUTED else None
+    timer = next_due(order, dispute)
+    saved = unit.orders.save(replace(order, due=timer[0] if timer else None, due_at=timer[1] if timer else None))
+    unit.wake("order", id=order.id)
+    unit.wake("checkout", id=order.checkout_id)
+    return saved
+
+
+def _advance(unit: Unit, actor: Actor, number: str, target: OrderState, **changes: object) -> Order:
+    order = the_order(unit, actor, number, Action.WORK_ON_ORDER)
+    if ORDER.move(order.state, target, actor.party) is None:
+        return order
+    moved = save_order(unit, replace(order, state=target, **changes))  # type: ignore[arg-type]
+    unit.trail.add(subject(order), actor, f"order_{str(target).lower()}", was=str(order.state))
+    tell_order(unit, moved, f"order_{str(target).lower()}", actor=actor)
+    return moved
+
+
+def accept_order(unit: Unit, actor: Actor, number: str) -> Order:
+    return _advance(unit, actor, number, OrderState.ACCEPTED, accepted_at=unit.now)
+
+
+def ship_order(unit: Unit, actor: Actor, number: str, courier: str = "", tracking: str = "") -> Order:
+    """On its way; the courier and its tracking number are optional words."""
+    return _advance(
+        unit, actor, number, OrderState.SHIPPED, shipped_at=unit.now,
+        courier=clean_text(courier, "courier", MOST_COURIER), tracking=clean_text(tracking, "tracking", MOST_TRACKING),
+    )  # fmt: skip
+
+
+def mark_delivered(unit: Unit, actor: Actor, number: str) -> Order:
+    """The seller says it arrived: the buyer is asked to confirm, and the seven days begin."""
+    order = the_order(unit, actor, number, Action.WORK_ON_ORDER)
+    return _advance(unit, actor, number, OrderState.DELIVERED, shipped_at=order.shipped_at or unit.now, delivered_at=unit.now)
+
+
+def confirm_delivery(unit: Unit, actor: Actor, number: str) -> Confirmed:
+    """The buyer has the goods: release. Repeating it is a success that does nothing."""
+    order = the_order(unit, actor, number, Action.CONFIRM_DELIVERY)
+    return confirm(unit, actor, order)
+
+
+def confirm(unit: Unit, actor: Actor, order: Order) -> Confirmed:
+    if order.state is OrderState.COMPLETED:
+        return Confirmed.ALREADY
+    ORDER.move(order.state, OrderState.COMPLETED, actor.party)
+    if not order.proved and order.escrow is not None:
+        if order.release_wanted is None:
+            save_order(unit, replace(order, release_wanted=actor.name))
+            unit.trail.add(subject(order), actor, "release_wanted")
+        return Confirmed.WAITING
+    complete_order(unit, order, actor)
+    return Confirmed.RELEASED
+
+
+def confirm_by_code(unit: Unit, actor: Actor, number: str, typed: str) -> Confirmed:
+    """The seller enters the code that only the buyer had: it counts as the buyer's confirmation.
+
+    A wrong try is counted, so it is an answer (WRONG) and not an error. Raises LimitReached after five of them.
+    """
+    order = the_order(unit, actor, number, Action.WORK_ON_ORDER)
+    if order.state is OrderState.COMPLETED:
+        return Confirmed.ALREADY
+    if order.code_tries >= MOST_CODE_TRIES:
+        raise LimitReached(limit="delivery_code", retry_at=None)
+    code = read_digits(typed, DELIVERY_CODE_DIGITS)
+    if code is None:
+        raise BadInput("code", "not_a_code", limit=DELIVERY_CODE_DIGITS)
+    buyer = Actor(Party.BUYER, f"code.{actor.via}", order.buyer_id)
+    ORDER.move(order.state, OrderState.COMPLETED, Party.BUYER)
+    if hmac.compare_digest(code, order.delivery_code):
+        unit.trail.add(subject(order), actor, "code_entered")
+        return confirm(unit, buyer, order)
+    save_order(unit, replace(order, code_tries=order.code_tries + 1))
+    unit.trail.add(subject(order), actor, "code_wrong", tries=order.code_tries + 1)
+    return Confirmed.WRONG
+
+
+def complete_order(unit: Unit, order: Order, actor: Actor) -> Order:
+    """Release: escrow to wallet, minus the fee, in one unit; both told; audited. Raises NotProvedYet for money that rests on a hint."""
+    ORDER.move(order.state, OrderState.COMPLETED, actor.party)
+    escrow, fee = order.escrow, Money(0, order.total.currency)
+    if escrow is not None:
+        if not order.proved:
+            raise NotProvedYet(order=order.number)
+        ESCROW.move(escrow, EscrowState.RELEASED, actor.party)
+        fee = fee_of(order.total, unit.organizations.get(order.organization_id).fee_bps)
+        unit.books.book(booking.release(order.id, order.organization_id, order.total, fee))
+        escrow = EscrowState.RELEASED
+    done = save_order(
+        unit, replace(order, state=OrderState.COMPLETED, escrow=escrow, ended_at=unit.now, delivered_at=order.delivered_at or unit.now)
+    )
+    unit.trail.add(subject(order), actor, "order_completed", amount_minor=order.total.amount_minor, fee_minor=fee.amount_minor)
+    tell_order(unit, done, "order_completed", fee_minor=fee.amount_minor, by=str(actor.party))
+    return done
+
+
+def cancel_order(unit: Unit, actor: Actor, number: str) -> Order:
+    """Before shipping: by the buyer or a leader of the seller. The whole amount goes back through the gateway that took it."""
+    order = the_order(unit, actor, number, Action.CANCEL_WITH_REFUND)
+    if order.state is OrderState.REFUNDED:
+        return order
+    if order.state is OrderState.DISPUTED and actor.party not in {Party.ADMIN, Party.ARBITER, Party.MANAGER, Party.OWNER}:
+        raise IllegalTransition(life=ORDER.name, source=str(order.state), target=str(OrderState.REFUNDED))
+    return refund_order(unit, order, actor, "cancelled")
+
+
+def refund_order(unit: Unit, order: Order, actor: Actor, reason: str) -> Order:
+    """Escrow back to the buyer, whole. The refund itself is carried out by the worker and followed to its end."""
+    ORDER.move(order.state, OrderState.REFUNDED, actor.party)
+    attempt = unit.payments.attempt(order.attempt_id)
+    if attempt is None:
+        raise NotFound(what="attempt")
+    escrow, source = order.escrow, booking.direct_sales(order.organization_id)
+    if escrow is not None:
+        ESCROW.move(escrow, EscrowState.REFUNDED, actor.party)
+        source, escrow = booking.escrow_account(order.id), EscrowState.REFUNDED
+    ask_refund(unit, attempt, order.total, reason, f"order:{order.id}", source, order)
+    refunded = save_order(unit, replace(order, state=OrderState.REFUNDED, escrow=escrow, ended_at=unit.now))
+    if order.shipped_at is None:
+        checkout = unit.checkouts.get(order.checkout_id)
+        give_back_to_stock(unit, order.link_id, checkout.reserved, Party.CLOCK)
+    unit.trail.add(subject(order), actor, "order_refunded", reason=reason, amount_minor=order.total.amount_minor)
+    tell_order(unit, refunded, "order_refunded", actor=actor, reason=reason, by=str(actor.party))
+    return refunded
+
+
+def follow_order(unit: Unit, order_id: OrderId, person_id: PersonId) -> Order:
+    """Bind a guest's order to the person who came with its secret token. An order that has a buyer stays theirs."""
+    order = unit.orders.get(order_id)
+    if order.buyer_id == person_id:
+        return order
+    if order.buyer_id is not None:
+        raise NotFound(what="order")
+    bound = save_order(unit, replace(order, buyer_id=person_id))
+    unit.trail.add(subject(order), Actor(Party.BUYER, "telegram", person_id), "followed")
+    return bound
+
+
+_WARNS = {Due.REMIND_SHIP_1: "remind_ship", Due.REMIND_SHIP_2: "remind_ship", Due.OFFER_CANCEL: "offer_cancel", Due.ASK_ARRIVED: "ask_arrived",
+          Due.WARN_RELEASE_1: "warn_release", Due.WARN_RELEASE_2: "warn_release"}  # fmt: skip
+_TELLS_ONLY_SELLER = {Due.REMIND_SHIP_1, Due.REMIND_SHIP_2}
+_TELLS_ONLY_BUYER = {Due.OFFER_CANCEL, Due.ASK_ARRIVED, Due.WARN_RELEASE_1, Due.WARN_RELEASE_2}
+
+
+def run_order_timer(unit: Unit, order_id: OrderId) -> Due | None:
+    """What the clock is due to do with an order, once; None when nothing is due (any more)."""
+    order = unit.orders.get(order_id)
+    if order.due is None or order.due_at is None or order.due_at >= unit.now:
+        return None
+    order = _skip_overtaken(order, unit.now)
+    due = order.due
+    if due is Due.RELEASE:
+        return _auto_release(unit, order)
+    if due is Due.REFUND_UNSHIPPED:
+        refund_order(unit, order, CLOCK, "never_shipped")
+    elif due is Due.TAKE_AS_DELIVERED:
+        ORDER.move(order.state, OrderState.DELIVERED, Party.CLOCK)
+        moved = save_order(unit, replace(order, state=OrderState.DELIVERED, delivered_at=unit.now, last_due=due, last_due_at=unit.now))
+        unit.trail.add(subject(order), CLOCK, "order_delivered", was=str(order.state))
+        tell_order(unit, moved, "order_delivered", by="clock")
+    elif due is Due.DISPUTE_UNANSWERED:
+        _dispute_unanswered(unit, order)
+    elif due is not None:
+        warned = save_order(unit, replace(order, last_due=due, last_due_at=unit.now))
+        tell_order(unit, warned, _WARNS[due], once=str(due), buyer=due not in _TELLS_ONLY_SELLER, seller=due not in _TELLS_ONLY_BUYER)
+    return due
+
+
+def _skip_overtaken(order: Order, now: datetime) -> Order:
+    """After an outage several reminders may be overdue: only the latest is given. The final act never comes sooner than a day after it."""
+    while True:
+        after = next_due(replace(order, last_due=order.due, last_due_at=now))
+        if order.state is OrderState.DISPUTED or after is None or after[0] is order.due or after[1] >= now:
+            return order
+        order = replace(order, due=after[0], due_at=after[1])
+
+
+def _auto_release(unit: Unit, order: Order) -> Due | None:
+    if unit.organizations.get(order.organization_id).frozen or (order.escrow is not None and not order.proved):
+        unit.orders.save(replace(order, due_at=unit.now + HELD_BACK))
+        return None
+    complete_order(unit, order, CLOCK)
+    return Due.RELEASE
+
+
+def _dispute_unanswered(unit: Unit, order: Order) -> None:
+    dispute = unit.disputes.of_order(order.id)
+    if dispute is not None:
+        unit.disputes.save(replace(dispute, unanswered=True))
+    told = save_order(unit, order)
+    unit.trail.add(subject(order), CLOCK, "dispute_unanswered")
+    tell_order(unit, told, "dispute_unanswered")

@@ -1,0 +1,90 @@
+"""Who is told of a fact: one outbox row per person and channel, written in the unit that makes the fact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.facts import FACTS
+from domain.ids import OrderId, OrganizationId, OutboxId, PersonId
+from domain.life import OutboxState
+from domain.order import Order
+from domain.person import ChannelKind
+from domain.ports import Unit
+from domain.records import OutboxMessage
+from domain.rights import Actor
+
+OUTBOX = "outbox"
+ADMINS = "admins"
+
+
+def tell_order(
+    unit: Unit,
+    order: Order,
+    fact: str,
+    *,
+    once: str = "",
+    buyer: bool = True,
+    seller: bool = True,
+    actor: Actor | None = None,
+    **facts: Any,
+) -> None:
+    """Tell both sides of an order (or one). `once` tells apart facts that may happen again, such as a second warning.
+
+    Whoever did it sees it on the card, without being told in words what they have just done.
+    """
+    if actor is not None and actor.person_id is not None:
+        facts["actor"] = actor.person_id
+    reach: list[tuple[PersonId, ChannelKind, str]] = []
+    if seller:
+        reach += [(person, kind, "seller") for person, kind in unit.people.reach_members(order.organization_id)]
+    if buyer and order.buyer_id is not None:
+        reach += [(person, kind, "buyer") for person, kind in unit.people.reach(order.buyer_id)]
+    messages = [
+        _message(unit, fact, f"{fact}:{order.id}:{once or order.version}:{side}", person, kind, {"side": side, **facts}, order.id)
+        for person, kind, side in reach
+    ]
+    _post(unit, messages)
+
+
+def tell_person(unit: Unit, person_id: PersonId | None, fact: str, key: str, **facts: Any) -> None:
+    if person_id is None:
+        return
+    _post(unit, [_message(unit, fact, f"{fact}:{key}", person, kind, facts) for person, kind in unit.people.reach(person_id)])
+
+
+def tell_members(unit: Unit, organization_id: OrganizationId, fact: str, key: str, **facts: Any) -> None:
+    _post(unit, [_message(unit, fact, f"{fact}:{key}", person, kind, facts) for person, kind in unit.people.reach_members(organization_id)])
+
+
+def alert(unit: Unit, what: str, key: str, **facts: Any) -> None:
+    """Something a person who runs the house must look at: kept in the trail of alerts and sent to the admin chat."""
+    mark = unit.marks.get(ADMINS) or {}
+    people = [PersonId(number) for number in mark.get("persons", ())]
+    for person_id in people:
+        tell_person(unit, person_id, "alert", f"{what}:{key}", what=what, **facts)
+    unit.wake("alert", what=what, key=key)
+
+
+def _message(
+    unit: Unit, fact: str, key: str, person_id: PersonId, kind: ChannelKind, facts: dict[str, Any], order_id: OrderId | None = None
+) -> OutboxMessage:
+    return OutboxMessage(
+        id=OutboxId(unit.new_id()),
+        fact=fact,
+        key=key,
+        person_id=person_id,
+        channel=kind,
+        urgency=int(FACTS[fact].urgency),
+        payload=facts,
+        state=OutboxState.WAITING,
+        created_at=unit.now,
+        act_at=unit.now,
+        order_id=order_id,
+    )
+
+
+def _post(unit: Unit, messages: Sequence[OutboxMessage]) -> None:
+    if messages:
+        unit.outbox.add(messages)
+        unit.wake(OUTBOX)

@@ -1,0 +1,1 @@
+"""Back room: all words. Catalogs keyed by language, pages, and nothing that decides."""

@@ -1,0 +1,111 @@
+"""C2B: a customer pays a short code by hand, with validation and confirmation at the registered addresses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from town.daraja import fields
+from town.daraja.apps import BUYGOODS, App, Refusal, Urls
+from town.daraja.books import C2B, Transaction
+from town.daraja.names import stamp
+from town.daraja.office import Office
+from town.daraja.outcomes import masked
+
+
+class C2bDesk:
+    """Registers addresses once per app and tells them of payments."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    async def register(self, app: App, body: dict[str, Any]) -> web.StreamResponse:
+        """POST /mpesa/c2b/v2/registerurl; a second time is refused, as in production."""
+        if fields.short_code(body, "ShortCode") != app.short_code:
+            raise fields.bad("ShortCode")
+        response_type = fields.one_of(body, "ResponseType", ("Completed", "Cancelled"))
+        confirmation = fields.address(body, "ConfirmationURL", self._office.https_only)
+        validation = fields.address(body, "ValidationURL", self._office.https_only)
+        if app.urls is not None:
+            raise Refusal(500, "500.003.1001", "Urls are already registered")
+        app.urls = Urls(confirmation, validation, response_type)
+        return self._reply("Success")
+
+    async def simulate(self, app: App, body: dict[str, Any]) -> web.StreamResponse:
+        """POST /mpesa/c2b/v2/simulate."""
+        if fields.short_code(body, "ShortCode") != app.short_code:
+            raise fields.bad("ShortCode")
+        fields.one_of(body, "CommandID", ("CustomerPayBillOnline", "CustomerBuyGoodsOnline"))
+        amount = fields.amount(body)
+        msisdn = fields.msisdn(body, "Msisdn")
+        reference = fields.words(body, "BillRefNumber", 0, 20)
+
+        async def pay() -> None:
+            await self.pay_by_hand(app, msisdn, amount, reference)
+
+        self._office.alarms.after(self._office.callback_delay_s, pay)
+        return self._reply("Accept the service request successfully.")
+
+    async def pay_by_hand(self, app: App, msisdn: str, amount: int, reference: str) -> Transaction | None:
+        """Somebody pays from the M-PESA menu. None when the money did not move: too little of it, or validation refused."""
+        office = self._office
+        at = office.core.clock.now()
+        if refusal := office.books.refusal(msisdn, amount, at):
+            office.phones.receive_sms(msisdn, "MPESA", f"Failed. {refusal.said}")
+            return None
+        entry = Transaction(office.books.new_receipt(at), C2B, msisdn, amount, app.short_code, reference, at)
+        third_party = ""
+        if app.external_validation and app.urls is not None:
+            accepted, third_party = await self._validate(app, app.urls, entry)
+            if not accepted:
+                office.phones.receive_sms(msisdn, "MPESA", f"Failed. The account number {reference} was not accepted by {app.name}.")
+                return None
+            if office.books.refusal(msisdn, amount, at):
+                return None
+        office.books.pay_in(app, entry)
+        await self.confirm(app, entry, third_party)
+        return entry
+
+    async def confirm(self, app: App, entry: Transaction, third_party: str = "") -> None:
+        """Tell the ConfirmationURL, once, if there is one; STK payments are told of as well."""
+        if app.urls is None or self._office.fault("no_confirmation"):
+            return
+        body = self._body(app, entry, f"{app.working_minor // 100}.{app.working_minor % 100:02d}", third_party)
+        again = self._office.fault("duplicate_confirmation")
+        for _ in range(int(again.detail.get("count", 2)) if again else 1):
+            await self._office.courier.post("daraja.confirmation", app.urls.confirmation, app.short_code, body, receipt=entry.receipt)
+
+    async def _validate(self, app: App, urls: Urls, entry: Transaction) -> tuple[bool, str]:
+        """Ask the ValidationURL; without a usable answer the registered ResponseType decides. Gives (accepted, ThirdPartyTransID)."""
+        body = self._body(app, entry, "", "")
+        status, raw = await self._office.courier.post("daraja.validation", urls.validation, app.short_code, body, receipt=entry.receipt)
+        try:
+            answer = json.loads(raw) if status == 200 else None
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict) or "ResultCode" not in answer:
+            return urls.response_type == "Completed", ""
+        return str(answer["ResultCode"]) == "0", str(answer.get("ThirdPartyTransID", ""))
+
+    def _body(self, app: App, entry: Transaction, balance: str, third_party: str) -> dict[str, Any]:
+        return {
+            "TransactionType": "Buy Goods" if app.kind == BUYGOODS else "Pay Bill",
+            "TransID": entry.receipt,
+            "TransTime": stamp(entry.at),
+            "TransAmount": f"{entry.amount}.00",
+            "BusinessShortCode": app.short_code,
+            "BillRefNumber": entry.reference,
+            "InvoiceNumber": "",
+            "OrgAccountBalance": balance,
+            "ThirdPartyTransID": third_party,
+            "MSISDN": masked(entry.msisdn),
+            "FirstName": "TOWN",
+            "MiddleName": "",
+            "LastName": "",
+        }
+
+    def _reply(self, description: str) -> web.Response:
+        body = {"OriginatorCoversationID": self._office.names.originator_id(), "ResponseCode": "0", "ResponseDescription": description}
+        return web.json_response(body)

@@ -1,0 +1,68 @@
+"""Home: what waits comes first, then what can be done, by role. A product in one message, or a photo with its caption, starts a sale."""
+
+from __future__ import annotations
+
+from bot.dialog import Answer, Kind, Next, Screen, Step, Turn, rows_of
+from bot.dialogs.sell import read_product
+from domain.ids import read_link_code
+from domain.person import Role
+from usecases.views import waiting_for
+
+_PLACES = {
+    "sell": ("name", "sell"),
+    "links": ("list", "links"),
+    "orders": ("list", "orders"),
+    "wallet": ("balance", "wallet"),
+    "purchases": ("list", "purchases"),
+    "buy": ("code", "buy"),
+    "role": ("role", "start"),
+    "open_shop": ("shop", "start"),
+    "help": ("help", "home"),
+}
+
+
+def ask_menu(turn: Turn) -> Screen:
+    shop = turn.shop
+    waits = waiting_for(turn.unit, turn.person.id, shop.id if shop else None)
+    selling = turn.person.role is Role.SELLER and shop is not None
+    places: tuple[str, ...]
+    lines = [
+        turn.say("chat.home.seller", shop=shop.name if shop else "") if selling else turn.say("chat.home.buyer", name=turn.person.name),
+        "",
+    ]
+    if selling:
+        lines += [turn.say("chat.home.disputes", count=waits.disputes)] if waits.disputes else []
+        lines += [turn.say("chat.home.to_ship", count=waits.to_ship)] if waits.to_ship else []
+        lines.append(turn.say("chat.home.quick_sell"))
+        places = ("orders", "sell", "links", "wallet", "purchases", "role")
+    else:
+        lines += [turn.say("chat.home.to_confirm", count=waits.to_confirm)] if waits.to_confirm else []
+        lines.append(turn.say("chat.home.how_to_buy"))
+        places = ("purchases", "buy", "role" if shop else "open_shop")
+    return Screen("\n".join(lines), rows_of(*(turn.choice(place) for place in places), turn.choice("help")))
+
+
+def take_menu(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.CHOICE and answer.text in _PLACES:
+        step, dialog = _PLACES[answer.text]
+        return Next(step, dialog, forget=True)
+    if answer.kind is Kind.TEXT and (code := read_link_code(answer.text)) is not None and turn.unit.links.by_code(code) is not None:
+        return Next("card", "buy", {"code": code}, forget=True)
+    if answer.kind in {Kind.TEXT, Kind.PHOTO} and (product := read_product(turn, answer)) is not None:
+        if turn.shop is None:
+            return Next("shop", "start", {"onward": "sell"}, forget=True, note=turn.say("chat.home.shop_first"))
+        return product
+    if answer.kind is Kind.PHOTO:
+        return Next("name", "sell", {"pictures": list(answer.pictures)}, forget=True, note=turn.say("chat.sell.photo_kept"))
+    return Next("menu", "home", forget=True, note=turn.say("chat.not_understood"))
+
+
+def ask_help(turn: Turn) -> Screen:
+    return Screen(turn.say("chat.help"), rows_of(turn.choice("home")))
+
+
+def take_help(turn: Turn, answer: Answer) -> Next:
+    return Next("menu", "home", forget=True) if answer.kind is Kind.CHOICE else take_menu(turn, answer)
+
+
+DIALOG = {"menu": Step(ask_menu, take_menu), "help": Step(ask_help, take_help)}

@@ -1,0 +1,137 @@
+"""Orders to work on: what waits first; accept, ship with courier and tracking, delivered, delivery code, refund."""
+
+from __future__ import annotations
+
+from bot.cards import order_choices, order_text
+from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
+from domain.errors import BadInput, LimitReached
+from domain.life import OrderState
+from domain.order import MOST_CODE_TRIES, OrderAct
+from domain.rights import Action, Actor
+from usecases.disputes import refund_dispute
+from usecases.orders import Confirmed, cancel_order, confirm_by_code, ship_order, the_order
+from usecases.views import order_for, party_in_order, work_list
+
+MOST_LISTED = 8
+
+
+def _actor(turn: Turn) -> Actor:
+    return party_in_order(turn.unit, turn.person.id, turn.data["number"], turn.channel)
+
+
+def ask_list(turn: Turn) -> Screen:
+    orders = work_list(turn.unit, turn.seller(), MOST_LISTED)
+    if not orders:
+        return Screen(turn.say("chat.orders.none"), rows_of(turn.choice("links"), turn.choice("home")))
+    rows = (
+        turn.say(f"chat.orders.row.{order.state}", number=order.number, item=order.item, total=order.total, name=order.buyer_name)
+        for order in orders
+    )
+    lines = [turn.say("chat.orders.title"), "", *rows]
+    choices = [Choice(f"{order.number} · {order.item[:24]}", f"o:{order.number}:card") for order in orders]
+    return Screen("\n".join(lines), (*rows_of(*choices, per_row=1), *rows_of(turn.choice("home"))))
+
+
+def take_list(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.CHOICE and answer.text == "links":
+        return Next("list", "links", forget=True)
+    if answer.kind is Kind.CHOICE:
+        return Next("menu", "home", forget=True)
+    return Next("list", note=turn.say("chat.pick_one"))
+
+
+def ask_card(turn: Turn) -> Screen:
+    view = order_for(turn.unit, _actor(turn), turn.data["number"])
+    return Screen(order_text(turn.t, view), (*rows_of(*order_choices(turn.t, view)), *rows_of(turn.choice("orders"), turn.choice("home"))))
+
+
+def take_card(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.CHOICE and answer.text == "orders":
+        return Next("list", forget=True)
+    if answer.kind is Kind.CHOICE:
+        return Next("menu", "home", forget=True)
+    return Next("card", note=turn.say("chat.pick_one"))
+
+
+def ask_done(turn: Turn) -> Screen:
+    """After a step: one line. The order's card in the chat shows the rest by itself."""
+    view = order_for(turn.unit, _actor(turn), turn.data["number"])
+    line = turn.say(f"chat.card.state_seller.{view.order.state}", number=view.order.number)
+    return Screen(line, rows_of(turn.choice("orders"), turn.choice("home")))
+
+
+def ask_ship(turn: Turn) -> Screen:
+    return Screen(turn.say("chat.orders.courier"), rows_of(turn.choice("no_courier"), turn.choice("back")))
+
+
+def take_ship(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.CHOICE and answer.text == "back":
+        return Next("card")
+    if answer.kind is Kind.CHOICE:
+        ship_order(turn.unit, _actor(turn), turn.data["number"])
+        return Next("done")
+    if answer.kind is not Kind.TEXT:
+        return Next("ship", note=turn.say("chat.type_words"))
+    return Next("tracking", data={"courier": answer.text[:60]})
+
+
+def ask_tracking(turn: Turn) -> Screen:
+    return Screen(turn.say("chat.orders.tracking", courier=turn.data["courier"]), rows_of(turn.choice("skip"), turn.choice("back")))
+
+
+def take_tracking(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.CHOICE and answer.text == "back":
+        return Next("ship")
+    if answer.kind not in {Kind.TEXT, Kind.CHOICE}:
+        return Next("tracking", note=turn.say("chat.type_words"))
+    ship_order(turn.unit, _actor(turn), turn.data["number"], turn.data["courier"], answer.text if answer.kind is Kind.TEXT else "")
+    return Next("done")
+
+
+def ask_code(turn: Turn) -> Screen:
+    order = the_order(turn.unit, _actor(turn), turn.data["number"], Action.WORK_ON_ORDER)
+    if order.code_tries >= MOST_CODE_TRIES:
+        return Screen(turn.say("chat.orders.code_locked"), rows_of(turn.choice("back")))
+    return Screen(turn.say("chat.orders.code", count=MOST_CODE_TRIES - order.code_tries), rows_of(turn.choice("back")))
+
+
+def take_code(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.CHOICE:
+        return Next("card")
+    if answer.kind is not Kind.TEXT:
+        raise BadInput("code", "not_a_code", limit=6)
+    try:
+        done = confirm_by_code(turn.unit, _actor(turn), turn.data["number"], answer.text)
+    except LimitReached:
+        return Next("enter_code")
+    if done is Confirmed.WRONG:
+        return Next("enter_code", note=turn.say("chat.orders.code_wrong"))
+    return Next("done", note=turn.say(f"chat.orders.code_{done}"))
+
+
+def ask_refund(turn: Turn) -> Screen:
+    order = the_order(turn.unit, _actor(turn), turn.data["number"], Action.CANCEL_WITH_REFUND)
+    return Screen(
+        turn.say("chat.orders.refund", total=order.total, name=order.buyer_name), rows_of(turn.choice("yes_refund"), turn.choice("back"))
+    )
+
+
+def take_refund(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.CHOICE and answer.text == "yes_refund":
+        actor, number = _actor(turn), turn.data["number"]
+        order = the_order(turn.unit, actor, number, Action.CANCEL_WITH_REFUND)
+        refund = refund_dispute if order.state is OrderState.DISPUTED else cancel_order
+        refund(turn.unit, actor, number)
+        return Next("done")
+    return Next("card")
+
+
+DIALOG = {
+    "list": Step(ask_list, take_list),
+    "card": Step(ask_card, take_card),
+    "done": Step(ask_done, take_card),
+    str(OrderAct.SHIP): Step(ask_ship, take_ship),
+    "tracking": Step(ask_tracking, take_tracking),
+    str(OrderAct.ENTER_CODE): Step(ask_code, take_code),
+    str(OrderAct.REFUND): Step(ask_refund, take_refund),
+}

@@ -1,0 +1,41 @@
+"""Wallet: available, held, history."""
+
+from __future__ import annotations
+
+from bot.dialog import Answer, Kind, Next, Screen, Step, Turn, rows_of
+from domain.money import Money
+from usecases.views import wallet_view
+
+
+def ask_balance(turn: Turn) -> Screen:
+    view = wallet_view(turn.unit, turn.seller())
+    lines = [turn.say("chat.wallet.title", shop=view.shop.name), ""]
+    lines += [turn.say("chat.wallet.available", total=Money(minor, currency)) for currency, minor in sorted(view.available.items())]
+    lines += [turn.say("chat.wallet.held", total=Money(minor, currency)) for currency, minor in sorted(view.held.items())]
+    lines += ["", turn.say("chat.wallet.held_note")]
+    return Screen("\n".join(lines), rows_of(turn.choice("history"), turn.choice("orders"), turn.choice("home")))
+
+
+def take_balance(turn: Turn, answer: Answer) -> Next:
+    places = {"history": ("history", "wallet"), "orders": ("list", "orders"), "home": ("menu", "home"), "balance": ("balance", "wallet")}
+    if answer.kind is Kind.CHOICE and answer.text in places:
+        step, dialog = places[answer.text]
+        return Next(step, dialog, forget=True)
+    return Next("balance", note=turn.say("chat.pick_one"))
+
+
+def ask_history(turn: Turn) -> Screen:
+    view = wallet_view(turn.unit, turn.seller(), 15)
+    lines = [turn.say("chat.wallet.history"), ""]
+    for row in view.history:
+        money = Money(-row["amount_minor"], row["currency"])
+        number = ""
+        if row["cause"].startswith("order:"):
+            number = turn.unit.orders.get(int(row["cause"].removeprefix("order:"))).number  # type: ignore[arg-type]
+        lines.append(turn.say(f"chat.wallet.row.{row['kind']}", total=money, when=row["at"], number=number))
+    if not view.history:
+        lines.append(turn.say("chat.wallet.empty"))
+    return Screen("\n".join(lines), rows_of(turn.choice("balance"), turn.choice("home")))
+
+
+DIALOG = {"balance": Step(ask_balance, take_balance), "history": Step(ask_history, take_balance)}

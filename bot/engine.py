@@ -1,0 +1,237 @@
+"""One turn = one call = one unit of work: the answer is understood, the use case runs, the next screen is made, the conversation saved.
+
+Everything is committed together with the mark that the event was handled, so a crash at any point repeats nothing and loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from bot import commands
+from bot.dialog import Answer, Dialog, Kind, Next, Screen, Turn
+from domain.errors import DomainError, NotFound, Stale
+from domain.ids import AttemptId, FileId, OutboxId
+from domain.life import InboxState, OutboxState
+from domain.payment import Ability
+from domain.person import ChannelKind, Conversation, Language, Person
+from domain.ports import Unit
+from domain.records import OutboxMessage, StoredFile
+from templates.words import Words, words
+from usecases.people import arrive
+
+HOME = ("home", "menu")
+_RESEND = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that arrived, already re-encoded by us: (width, height, content type, bytes) from large to small."""
+
+    sizes: tuple[tuple[int, int, str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What arrived on a channel. `event_key` is its id there; `version` is the conversation's when the pressed button was shown."""
+
+    channel: ChannelKind
+    address: str
+    name: str
+    language: str
+    event_key: str
+    answer: Answer
+    version: int | None = None
+    pictures: tuple[Picture, ...] = ()
+    thing: str = ""
+    pressed_ref: str = ""
+    """What was pressed on a card, and the message that carried the button."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What to show. `replace_ref` is the message that the answer was pressed on, to be edited in place; `strip_ref` loses its buttons."""
+
+    screen: Screen | None
+    version: int = 0
+    toast: str = ""
+    replace_ref: str | None = None
+    strip_ref: str | None = None
+    attempts: tuple[AttemptId, ...] = ()
+    outbox_id: OutboxId | None = None
+    person: Person | None = None
+    thanks: str = ""
+    """Said first, to take the keyboard away that asked for a contact."""
+
+
+class Engine:
+    """Knows the dialogs. Keeps nothing between turns."""
+
+    def __init__(self, dialogs: Mapping[str, Dialog], abilities: Mapping[str, Ability]) -> None:
+        self._dialogs = dialogs
+        self._abilities = abilities
+
+    def turn(self, unit: Unit, heard: Heard, gateway: str) -> Said:
+        """The whole turn. An event that was handled before says nothing again."""
+        event = unit.inbox.by_key(gateway, heard.event_key)
+        if event is not None and event.state is not InboxState.STORED:
+            return Said(None)
+        person = arrive(unit, heard.channel, heard.address, heard.name, Language(heard.language))
+        known = unit.conversations.get(person.id, heard.channel)
+        place = known or Conversation(person.id, heard.channel, *HOME, {}, {}, unit.now)
+        turn = Turn(unit, person, heard.channel, words(person.language), dict(place.data), f"{gateway}:{heard.event_key}", self._abilities)
+        said = self._answer(turn, place, heard)
+        if event is not None:
+            unit.inbox.save(replace(event, state=InboxState.APPLIED, act_at=None))
+        return replace(said, attempts=tuple(turn.attempts), person=turn.person)
+
+    def _answer(self, turn: Turn, place: Conversation, heard: Heard) -> Said:
+        answer = (
+            replace(heard.answer, pictures=tuple(_keep(turn, picture) for picture in heard.pictures)) if heard.pictures else heard.answer
+        )
+        labels = place.shown.get("labels", {})
+        if answer.kind is Kind.TEXT and answer.text in labels:
+            answer = Answer(Kind.CHOICE, labels[answer.text])
+        if answer.kind is Kind.CHOICE and heard.version is not None and heard.version != place.version:
+            return _stale(turn)
+        try:
+            with turn.unit.savepoint():
+                if heard.thing and commands.act_at_once(turn, heard.thing):
+                    return Said(None, toast=turn.t("chat.done"))
+                onward = self._take(turn, place, answer, heard.thing)
+                turn.t = words(turn.unit.people.get(turn.person.id).language)
+                dialog, step, screen = self._follow(turn, place, onward)
+        except Stale:
+            raise
+        except DomainError as refusal:
+            return self._refused(turn, place, refusal)
+        return self._show(turn, place, dialog, step, screen, onward.note, heard.pressed_ref)
+
+    def _take(self, turn: Turn, place: Conversation, answer: Answer, thing: str) -> Next:
+        turn.attempts.clear()
+        if thing:
+            return commands.thing(turn, thing)
+        if answer.kind is Kind.COMMAND:
+            return commands.command(turn, answer)
+        if not turn.person.welcomed and place.dialog == HOME[0]:
+            return Next("language", "start", forget=True)
+        step = self._dialogs.get(place.dialog, {}).get(place.step)
+        if step is None:
+            return Next(HOME[1], HOME[0], forget=True)
+        return step.take(turn, answer)
+
+    def _follow(self, turn: Turn, place: Conversation, onward: Next) -> tuple[str, str, Screen]:
+        dialog = onward.dialog or place.dialog
+        turn.data = {**({} if onward.forget else turn.data), **onward.data}
+        turn.person = turn.unit.people.get(turn.person.id)
+        return dialog, onward.step, self._dialogs[dialog][onward.step].ask(turn)
+
+    def _refused(self, turn: Turn, place: Conversation, refusal: DomainError) -> Said:
+        """The rules said no: the sentence about it, and the same question again."""
+        turn.data = dict(place.data)
+        note = refusal_words(turn.t, refusal)
+        try:
+            screen = self._dialogs[place.dialog][place.step].ask(turn)
+            dialog, step = place.dialog, place.step
+        except (NotFound, KeyError):
+            dialog, step = HOME
+            turn.data = {}
+            screen = self._dialogs[dialog][step].ask(turn)
+        return self._show(turn, place, dialog, step, screen, note, "")
+
+    def _show(self, turn: Turn, place: Conversation, dialog: str, step: str, screen: Screen, note: str, pressed_ref: str) -> Said:
+        if note:
+            screen = replace(screen, text=f"{note}\n\n{screen.text}")
+        before = place.shown.get("ref")
+        shown: dict[str, Any] = {"fresh": screen.fresh, "ref": None}
+        if screen.contact:
+            shown["labels"] = {choice.text: choice.key for row in screen.rows for choice in row}
+        saved = turn.unit.conversations.put(replace(place, dialog=dialog, step=step, data=turn.data, updated_at=turn.unit.now, shown=shown))
+        plain = not (screen.fresh or screen.picture or screen.qr or screen.contact or place.shown.get("fresh"))
+        in_place = plain and before is not None and before == pressed_ref
+        outbox_id = _promise(turn, saved.version, screen)
+        strip = before if before is not None and not in_place and not place.shown.get("fresh") else None
+        thanks = turn.t("chat.thanks") if place.shown.get("labels") and not screen.contact else ""
+        return Said(screen, saved.version, replace_ref=before if in_place else None, strip_ref=strip, outbox_id=outbox_id, thanks=thanks)
+
+    def again(self, unit: Unit, person: Person, channel: ChannelKind) -> Said:
+        """The present screen once more, as things stand now: for a live message, or one that was never delivered."""
+        place = unit.conversations.get(person.id, channel)
+        if place is None:
+            return Said(None)
+        turn = Turn(unit, person, channel, words(person.language), dict(place.data), "again", self._abilities)
+        screen = self._dialogs[place.dialog][place.step].ask(turn)
+        return Said(screen, place.version, replace_ref=place.shown.get("ref"), person=person)
+
+
+def _stale(turn: Turn) -> Said:
+    """A button of an earlier question, or a second tap: nothing happens twice, and the person is told."""
+    return Said(None, toast=turn.t("chat.old_button"))
+
+
+def _keep(turn: Turn, picture: Picture) -> FileId:
+    """Store the sizes of a picture as one group; the first, largest one names it."""
+    first = FileId(turn.unit.new_id())
+    for n, (width, height, content_type, body) in enumerate(picture.sizes):
+        shop = turn.shop
+        number = first if n == 0 else FileId(turn.unit.new_id())
+        turn.unit.files.add(
+            StoredFile(
+                number, shop.id if shop else None, turn.person.id, f"picture:{first}", content_type, width, height, body, turn.unit.now
+            )
+        )
+    return first
+
+
+def _promise(turn: Turn, version: int, screen: Screen) -> OutboxId:
+    """The screen is also an outbox row, due a little later: if this process dies before it is sent, the worker sends it."""
+    message = OutboxMessage(
+        id=OutboxId(turn.unit.new_id()),
+        fact="screen",
+        key=f"screen:{turn.person.id}:{version}:{turn.key}",
+        person_id=turn.person.id,
+        channel=turn.channel,
+        urgency=0,
+        payload={"version": version},
+        state=OutboxState.WAITING,
+        created_at=turn.unit.now,
+        act_at=turn.unit.now + _RESEND,
+    )
+    turn.unit.outbox.add([message])
+    return message.id
+
+
+def delivered(unit: Unit, said: Said, ref: str | None) -> None:
+    """The screen reached the channel: the promise is kept, and the message is remembered so that it can be edited."""
+    if said.outbox_id is not None:
+        message = unit.outbox.get(said.outbox_id)
+        if message.state in {OutboxState.WAITING, OutboxState.SENDING}:
+            unit.outbox.save(replace(message, state=OutboxState.SENT, sent_at=unit.now))
+    if said.person is None or ref is None:
+        return
+    for kind in ChannelKind:
+        place = unit.conversations.get(said.person.id, kind)
+        if place is not None and place.version == said.version:
+            unit.conversations.note_shown(place.person_id, kind, place.version, {**place.shown, "ref": ref})
+
+
+def refusal_words(t: Words, refusal: DomainError) -> str:
+    """The sentence for a refusal: the most specific one there is."""
+    facts: dict[str, Any] = {
+        name: value for name, value in refusal.facts.items() if isinstance(value, str | int) or hasattr(value, "tzinfo")
+    }
+    field_name, reason = facts.get("field", ""), facts.get("reason", "")
+    for key in (
+        f"errors.{refusal.code}.{field_name}.{reason}",
+        f"errors.{refusal.code}.{reason}",
+        f"errors.{refusal.code}.any",
+        f"errors.{refusal.code}",
+    ):
+        if t.has(key):
+            try:
+                return t.html(key, **facts)
+            except (KeyError, IndexError):
+                continue
+    return t.html("errors.any")

@@ -1,0 +1,324 @@
+"""The Telegram mouth: updates are stored, then turned into Answers in order per chat; Screens become messages with inline buttons.
+
+Bot API through python-telegram-bot. An update is confirmed to Telegram only after it was stored; one that was cut off is taken up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import segno
+import structlog
+import telegram
+from telegram import InlineQueryResultArticle, InputTextMessageContent, LinkPreviewOptions, Update
+from telegram.constants import ParseMode
+
+from bot.dialog import Answer, Choice, Kind, Screen
+from bot.engine import Engine, Heard, Picture, Said, delivered
+from domain.errors import BadInput
+from domain.ids import FileId, InboxId, read_link_code
+from domain.life import InboxState
+from domain.link import Link
+from domain.person import ChannelKind, language_of
+from domain.ports import Button, Delivery, Message, Messenger, PictureMaker, Sent, Unit
+from domain.records import InboxEvent
+from templates.words import words
+from usecases.hall import Hall
+from usecases.payments import send_attempt
+from usecases.people import channel_gone
+
+GATEWAY = "telegram"
+ABANDONED = timedelta(seconds=60)
+"""An update stored this long ago and not handled was cut off by a crash."""
+
+MOST_TRIES = 5
+MOST_AT_ONCE = 64
+MOST_DOWNLOAD = 20 * 2**20
+_log = structlog.get_logger("telegram")
+
+
+def store_updates(unit: Unit, updates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Write them all down; returns the keys of those seen for the first time."""
+    fresh = []
+    for update in updates:
+        event = InboxEvent(
+            id=InboxId(unit.new_id()), gateway=GATEWAY, event_key=str(update["update_id"]), kind="update",
+            raw=json.dumps(update, ensure_ascii=False, separators=(",", ":")).encode(), headers={}, source="", received_at=unit.now,
+            state=InboxState.STORED, act_at=unit.now + ABANDONED,
+        )  # fmt: skip
+        if unit.inbox.add(event):
+            fresh.append(event.event_key)
+    return fresh
+
+
+def end_update(unit: Unit, event_key: str, error: str = "") -> None:
+    """An update that led to no turn is done; one that failed is tried again later, and parked after some tries."""
+    event = unit.inbox.by_key(GATEWAY, event_key)
+    if event is None or event.state is not InboxState.STORED:
+        return
+    tries = event.tries + 1
+    if error and tries < MOST_TRIES:
+        unit.inbox.save(replace(event, tries=tries, error=error, act_at=unit.now + ABANDONED * tries))
+    else:
+        unit.inbox.save(replace(event, tries=tries, error=error, act_at=None, state=InboxState.PARKED if error else InboxState.IGNORED))
+
+
+class TelegramMouth:
+    """`messenger` speaks, `bot` fetches files and answers presses and inline queries."""
+
+    def __init__(self, hall: Hall, engine: Engine, bot: telegram.Bot, messenger: Messenger, pictures: PictureMaker) -> None:
+        self._hall = hall
+        self._engine = engine
+        self._bot = bot
+        self._messenger = messenger
+        self._pictures = pictures
+        self._lanes: dict[int, deque[Mapping[str, Any]]] = {}
+        self._room = asyncio.Semaphore(MOST_AT_ONCE)
+        self._running: set[asyncio.Task[None]] = set()
+        self._shots: dict[FileId, bytes] = {}
+        self.dispatch: Callable[[Update], Awaitable[BaseException | None]] = _undispatched
+        """Gives an update to its handler (the table is in bot/application.py); returns what went wrong, if anything did."""
+
+    async def hear(self, updates: Sequence[Mapping[str, Any]]) -> None:
+        """Store updates; when this returns they may be confirmed. What is new is handled in the background, in order per chat."""
+        usable = [update for update in updates if isinstance(update.get("update_id"), int)]
+        if usable:
+            fresh = set(await self._hall.store.write(store_updates, usable))
+            for update in usable:
+                if str(update["update_id"]) in fresh:
+                    self.handle_later(update)
+
+    def handle_later(self, update: Mapping[str, Any]) -> None:
+        chat = _chat_of(update)
+        lane = self._lanes.get(chat)
+        if lane is not None:
+            lane.append(update)
+            return
+        self._lanes[chat] = deque([update])
+        task = asyncio.get_running_loop().create_task(self._run_lane(chat))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _run_lane(self, chat: int) -> None:
+        lane = self._lanes[chat]
+        try:
+            while lane:
+                update = lane.popleft()
+                async with self._room:
+                    await self._handle(update)
+        finally:
+            del self._lanes[chat]
+
+    async def drain(self, timeout_s: float = 10) -> None:
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=timeout_s)
+
+    async def _handle(self, raw: Mapping[str, Any]) -> None:
+        """One update to its end. Whatever goes wrong is written beside it: the update is taken up again."""
+        key = str(raw["update_id"])
+        try:
+            update: Update = Update.de_json(dict(raw), self._bot)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            _log.warning("update_unreadable", update_id=key, error=type(error).__name__)
+            await self._hall.store.write(end_update, key, "unreadable")
+            return
+        failure = await self.dispatch(update)
+        if failure is not None:
+            _log.error("update_failed", update_id=key, exc_info=failure)
+            await self._hall.store.write(end_update, key, type(failure).__name__)
+
+    async def on_person(self, update: Update, _context: object = None) -> None:
+        """A message or a press: one turn of the conversation."""
+        user, chat, key = update.effective_user, update.effective_chat, str(update.update_id)
+        heard = None
+        if user is not None and chat is not None and not user.is_bot and chat.type == "private":
+            heard = await self._heard(update, user, key)
+        if heard is None:
+            await self._hall.store.write(end_update, key)
+            return
+        said = await self._hall.store.write(self._engine.turn, heard, GATEWAY)
+        for attempt_id in said.attempts:
+            self._hall.spawn(send_attempt(self._hall.store, self._hall.gateways, attempt_id))
+        if update.callback_query is not None:
+            await self._answer_press(update.callback_query, said.toast)
+        await self.speak(heard.address, said)
+
+    async def on_inline(self, update: Update, _context: object = None) -> None:
+        if update.inline_query is not None:
+            await self._inline(update.inline_query)
+        await self._hall.store.write(end_update, str(update.update_id))
+
+    async def on_membership(self, update: Update, _context: object = None) -> None:
+        """The person blocked the bot, or took it back."""
+        change = update.my_chat_member
+        if change is not None and change.chat.type == "private" and change.new_chat_member.status in {"kicked", "left"}:
+            await self._hall.store.write(_blocked, str(change.from_user.id))
+        await self._hall.store.write(end_update, str(update.update_id))
+
+    async def _heard(self, update: Update, user: telegram.User, key: str) -> Heard | None:
+        blank = Heard(ChannelKind.TELEGRAM, str(user.id), user.full_name, str(language_of(user.language_code)), key, Answer(Kind.OTHER))
+        if update.callback_query is not None:
+            return _pressed(blank, update.callback_query)
+        message = update.message
+        if message is None:
+            return None
+        if message.photo:
+            return await self._photo(blank, message)
+        return replace(blank, answer=_answer_of(message, user))
+
+    async def _photo(self, blank: Heard, message: telegram.Message) -> Heard:
+        """The photo is fetched and made anew before the turn: no network inside a unit of work."""
+        await self._bot.send_chat_action(message.chat_id, "upload_photo")
+        file = await message.photo[-1].get_file()
+        raw = bytes(await file.download_as_bytearray()) if (file.file_size or 0) <= MOST_DOWNLOAD else b""
+        answer = Answer(Kind.PHOTO, message.caption or "")
+        try:
+            sizes = await self._pictures.sizes(raw)
+        except BadInput:
+            return replace(blank, answer=replace(answer, kind=Kind.OTHER))
+        return replace(blank, answer=answer, pictures=(Picture(sizes),))
+
+    async def _answer_press(self, query: telegram.CallbackQuery, toast: str) -> None:
+        try:
+            await query.answer(toast or None)
+        except telegram.error.TelegramError as error:
+            _log.info("press_not_answered", error=type(error).__name__)
+
+    async def speak(self, address: str, said: Said) -> Sent | None:
+        """Show a screen: in place of the message that was pressed where that is possible, as a new one otherwise."""
+        if said.screen is None:
+            return None
+        if said.thanks:
+            await self._messenger.send(address, Message(said.thanks, remove_keyboard=True))
+        message = await self.message_of(said.screen, said.version)
+        sent = await self._messenger.edit(address, said.replace_ref, message) if said.replace_ref is not None else None
+        if sent is None or sent.delivery is Delivery.REFUSED:
+            sent = await self._messenger.send(address, message)
+        if sent.delivery is Delivery.SENT:
+            await self._hall.store.write(delivered, said, sent.ref or said.replace_ref)
+        elif sent.delivery is Delivery.GONE and said.person is not None:
+            await self._hall.store.write(channel_gone, said.person.id, ChannelKind.TELEGRAM)
+        if said.strip_ref is not None and said.strip_ref != said.replace_ref:
+            await self._messenger.strip(address, said.strip_ref)
+        return sent
+
+    async def message_of(self, screen: Screen, version: int) -> Message:
+        picture = qr_picture(screen.qr) if screen.qr else await self._shot(screen.picture) if screen.picture is not None else None
+        rows = tuple(tuple(_button(choice, version) for choice in row) for row in screen.rows)
+        return Message(screen.text, rows, picture, ask_contact=screen.contact)
+
+    async def _shot(self, file_id: FileId) -> bytes | None:
+        """The bytes of a picture for a message, from a small cache (pictures never change)."""
+        if file_id not in self._shots:
+            body = await self._hall.store.read(_read_picture, file_id)
+            while len(self._shots) >= 64:
+                self._shots.pop(next(iter(self._shots)))
+            self._shots[file_id] = body
+        return self._shots[file_id]
+
+    async def _inline(self, query: telegram.InlineQuery) -> None:
+        """A product card for any chat: by code for everybody, by words for the seller's own links."""
+        links = await self._hall.store.read(_inline_links, str(query.from_user.id), query.query)
+        language = str(language_of(query.from_user.language_code))
+        results = [self._card(link, shop, language) for link, shop in links]
+        button = None
+        if not results:
+            button = telegram.InlineQueryResultsButton(words(language)("chat.inline.none"), start_parameter="sell")
+        try:
+            await query.answer(results, cache_time=5, is_personal=True, button=button)
+        except telegram.error.TelegramError as error:
+            _log.info("inline_not_answered", error=type(error).__name__)
+
+    def _card(self, link: Link, shop: str, language: str) -> InlineQueryResultArticle:
+        t, house = words(language), self._hall.house
+        text = t.html("chat.inline.card", name=link.name, price=link.price, shop=shop)
+        deep = f"https://t.me/{house.bot_username}?start={link.code}"
+        keyboard = [
+            [telegram.InlineKeyboardButton(t("chat.inline.buy", price=link.price), url=deep)],
+            [telegram.InlineKeyboardButton(t("chat.inline.open"), url=f"{house.base_url}/buy/{link.code}")],
+        ]
+        return InlineQueryResultArticle(
+            id=link.code,
+            title=link.name,
+            description=t.money(link.price),
+            input_message_content=InputTextMessageContent(text, ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True)),
+            reply_markup=telegram.InlineKeyboardMarkup(keyboard),
+        )
+
+
+async def _undispatched(update: Update) -> BaseException | None:
+    return LookupError("the application was not built")
+
+
+def _chat_of(update: Mapping[str, Any]) -> int:
+    """Whose turn it is: the user's id where there is one, so that one person's messages and presses stay in order."""
+    for kind, body in update.items():
+        if kind != "update_id" and isinstance(body, Mapping):
+            sender = body.get("from") or body.get("chat") or {}
+            return int(sender.get("id", 0)) if isinstance(sender, Mapping) else 0
+    return 0
+
+
+def _answer_of(message: telegram.Message, user: telegram.User) -> Answer:
+    if message.contact is not None:
+        own = message.contact.user_id == user.id
+        return Answer(Kind.CONTACT, f"+{message.contact.phone_number.lstrip('+')}") if own else Answer(Kind.OTHER)
+    if message.location is not None:
+        return Answer(Kind.PLACE, f"{message.location.latitude:.6f}, {message.location.longitude:.6f}")
+    text = message.text or ""
+    if text.startswith("/") and len(text) > 1:
+        head, _, rest = text[1:].partition(" ")
+        return Answer(Kind.COMMAND, head.split("@")[0][:64], rest[:200])
+    return Answer(Kind.TEXT, text) if text else Answer(Kind.OTHER)
+
+
+def _pressed(blank: Heard, query: telegram.CallbackQuery) -> Heard:
+    """Button data is untrusted: `version.key` of a conversation, or `o:...` of a card. Anything else is an old button."""
+    data, ref = query.data or "", ""
+    if isinstance(query.message, telegram.Message):
+        ref = f"{'p' if query.message.photo else 't'}:{query.message.message_id}"
+    if data.startswith("o:"):
+        return replace(blank, answer=Answer(Kind.CHOICE), thing=data, pressed_ref=ref)
+    version, _, key = data.partition(".")
+    number = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else -1
+    return replace(blank, answer=Answer(Kind.CHOICE, key), version=number, pressed_ref=ref)
+
+
+def _button(choice: Choice, version: int) -> Button:
+    if choice.key:
+        return Button(choice.text, data=choice.key if choice.key.startswith("o:") else f"{version}.{choice.key}")
+    return Button(choice.text, url=choice.url, copy=choice.copy, share=choice.share)
+
+
+def qr_picture(text: str) -> bytes:
+    """A PNG that phones read from paper and from screens."""
+    out = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(out, kind="png", scale=10, border=4)
+    return out.getvalue()
+
+
+def _read_picture(unit: Unit, file_id: FileId) -> bytes:
+    return unit.files.get(file_id).body
+
+
+def _blocked(unit: Unit, address: str) -> None:
+    person = unit.people.by_address(ChannelKind.TELEGRAM, address)
+    if person is not None:
+        channel_gone(unit, person.id, ChannelKind.TELEGRAM)
+
+
+def _inline_links(unit: Unit, address: str, query: str) -> list[tuple[Link, str]]:
+    code = read_link_code(query)
+    link = unit.links.by_code(code) if code is not None else None
+    if link is not None:
+        return [(link, unit.organizations.get(link.organization_id).name)]
+    person = unit.people.by_address(ChannelKind.TELEGRAM, address)
+    shops = unit.organizations.of_person(person.id) if person is not None else ()
+    return [(link, shop.name) for shop in shops for link in unit.links.search(shop.id, query.strip(), 20)]

@@ -1,0 +1,156 @@
+"""How facts are said on Telegram: the order's one card edited in place, and a short message that points at it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from bot.cards import order_choices, order_text
+from bot.dialog import Choice, rows_of
+from bot.engine import Engine, Said
+from bot.mouths.telegram import TelegramMouth
+from domain.facts import FACTS
+from domain.money import Money
+from domain.person import ChannelKind, ChannelState, Person
+from domain.ports import Button, Delivery, Message, Messenger, Sent, Unit
+from domain.records import Card, OutboxMessage
+from domain.rights import MEMBERS, Party
+from templates.words import Words, words
+from usecases.hall import Hall
+from usecases.views import OrderView, order_by_id
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Everything that is needed to say a fact, read in one unit. `address` None: there is no way to reach them here any more."""
+
+    person: Person
+    address: str | None
+    view: OrderView | None
+    card: Card | None
+    waits_for: int | None
+    version: int
+
+
+def read_telling(unit: Unit, message: OutboxMessage) -> Telling:
+    person = unit.people.get(message.person_id)
+    open_channels = [c for c in unit.people.channels(person.id) if c.kind is message.channel and c.state is ChannelState.ACTIVE]
+    view = None
+    card = None
+    if message.order_id is not None:
+        side = message.payload.get("side", "buyer")
+        party = Party.BUYER
+        if side == "seller":
+            order = unit.orders.get(message.order_id)
+            party = unit.organizations.party_of(person.id, order.organization_id) or Party.STAFF
+        view = order_by_id(unit, message.order_id, party)
+        card = unit.outbox.card(message.order_id, person.id, message.channel)
+    place = unit.conversations.get(person.id, message.channel)
+    waiting = place is not None and place.dialog == "buy" and place.step == "waiting"
+    return Telling(
+        person, open_channels[0].address if open_channels else None, view, card,
+        place.data.get("checkout") if place is not None and waiting else None, place.version if place is not None else 0,
+    )  # fmt: skip
+
+
+class TelegramTeller:
+    def __init__(self, hall: Hall, engine: Engine, mouth: TelegramMouth, messenger: Messenger) -> None:
+        self._hall = hall
+        self._engine = engine
+        self._mouth = mouth
+        self._messenger = messenger
+
+    async def tell(self, message: OutboxMessage) -> Sent:
+        """Say it once. The worker writes down what became of it."""
+        telling = await self._hall.store.read(read_telling, message)
+        if telling.address is None:
+            return Sent(Delivery.GONE)
+        if message.fact == "screen":
+            return await self._screen(telling, message)
+        if telling.view is not None and FACTS[message.fact].card:
+            if telling.view.order.checkout_id == telling.waits_for:
+                await self._refresh(telling)
+            return await self._order(telling, telling.view, message)
+        if message.payload.get("checkout") is not None and message.payload["checkout"] == telling.waits_for:
+            return await self._refresh(telling)
+        t = words(telling.person.language)
+        return await self._messenger.send(telling.address, Message(_plain_text(t, message)))
+
+    async def _screen(self, telling: Telling, message: OutboxMessage) -> Sent:
+        """A screen that was never delivered, if the conversation still stands there."""
+        if telling.version != message.payload.get("version") or telling.address is None:
+            return Sent(Delivery.SENT)
+        said = await self._hall.store.read(self._engine.again, telling.person, ChannelKind.TELEGRAM)
+        return await self._mouth.speak(telling.address, said) or Sent(Delivery.SENT)
+
+    async def _refresh(self, telling: Telling) -> Sent:
+        """The message that waits for the prompt shows what became of it, in place."""
+        said: Said = await self._hall.store.read(self._engine.again, telling.person, ChannelKind.TELEGRAM)
+        return await self._mouth.speak(telling.address or "", said) or Sent(Delivery.SENT)
+
+    async def _order(self, telling: Telling, view: OrderView, message: OutboxMessage) -> Sent:
+        t, address = words(telling.person.language), telling.address or ""
+        text, buttons = order_text(t, view), _rows(t, view, self._hall.house.base_url)
+        line = fact_text(t, view, message)
+        face = hashlib.sha256(f"{text}|{buttons}".encode()).hexdigest()[:16]
+        if telling.card is not None:
+            if telling.card.face != face:
+                edited = await self._messenger.edit(address, telling.card.message_ref, Message(text, buttons))
+                if edited.delivery in {Delivery.LATER, Delivery.GONE, Delivery.UNKNOWN}:
+                    return edited
+                if edited.delivery is Delivery.REFUSED:
+                    return await self._new_card(telling, message, Message(f"{line}\n\n{text}" if line else text, buttons), face)
+                await self._hall.store.write(_put_card, telling.card, face)
+            if not line or FACTS[message.fact].quiet or message.payload.get("actor") == telling.person.id:
+                return Sent(Delivery.SENT)
+            return await self._messenger.send(address, Message(_again(line, message), reply_to=telling.card.message_ref))
+        return await self._new_card(telling, message, Message(_again(f"{line}\n\n{text}" if line else text, message), buttons), face)
+
+    async def _new_card(self, telling: Telling, message: OutboxMessage, card: Message, face: str) -> Sent:
+        sent = await self._messenger.send(telling.address or "", card)
+        if sent.delivery is Delivery.SENT and sent.ref is not None and message.order_id is not None:
+            await self._hall.store.write(_put_card, Card(message.order_id, telling.person.id, message.channel, sent.ref, ""), face)
+        return sent
+
+
+def _again(text: str, message: OutboxMessage) -> str:
+    """A message whose earlier sending may have arrived is marked, so that nobody takes it for a second sale."""
+    return f"🔁 {text}" if message.error == "unknown" else text
+
+
+def _put_card(unit: Unit, card: Card, face: str) -> None:
+    unit.outbox.put_card(Card(card.order_id, card.person_id, card.channel, card.message_ref, face, card.version))
+
+
+def _rows(t: Words, view: OrderView, base_url: str) -> tuple[tuple[Button, ...], ...]:
+    choices = order_choices(t, view)
+    if view.party not in MEMBERS:
+        choices.append(Choice(t("chat.do.open_page"), url=f"{base_url}/track/{view.track_token}"))
+    return tuple(tuple(Button(choice.text, data=choice.key, url=choice.url) for choice in row) for row in rows_of(*choices))
+
+
+def fact_text(t: Words, view: OrderView, message: OutboxMessage) -> str:
+    """The one line about what happened, for this side; empty when the card says it all."""
+    side = "seller" if view.party in MEMBERS else "buyer"
+    key = f"chat.fact.{side}.{message.fact}"
+    if not t.has(key):
+        return ""
+    order = view.order
+    total = Money(message.payload["amount_minor"], order.total.currency) if "amount_minor" in message.payload else order.total
+    net = Money(order.total.amount_minor - int(message.payload.get("fee_minor", 0)), order.total.currency)
+    when = view.dispute_ends or order.due_at or order.paid_at
+    return t.html(key, number=order.number, total=total, net=net, shop=view.shop, item=order.item, when=when)
+
+
+def _plain_text(t: Words, message: OutboxMessage) -> str:
+    """Facts that are not about an order."""
+    payload = dict(message.payload)
+    if message.fact == "payment_failed":
+        key = f"errors.payment.{payload.get('result', 'unknown')}"
+        return t.html("chat.fact.payment_failed", why=t(key if t.has(key) else "errors.payment.unknown"))
+    if message.fact == "money_returned":
+        return t.html(
+            "chat.fact.money_returned", total=Money(payload["amount_minor"], payload["currency"]), receipt=payload.get("receipt", "")
+        )
+    what = str(payload.pop("what", message.fact))
+    return t.html("chat.fact.alert", what=what, facts=", ".join(f"{name} {value}" for name, value in sorted(payload.items())))

@@ -1,0 +1,118 @@
+"""The web application: every address of this door in one literal, and what they share. Made by the builder, with everything it needs given."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+from aiohttp import web
+
+from domain.order import OrderAct
+from templates.words import LANGUAGES, words
+from usecases.hall import Hall
+from web import ops
+from web.door import DOOR, Door, PictureMaker
+from web.hooks import daraja
+from web.live import HEARTBEAT_S, Live
+from web.lookups import Lookups
+from web.middlewares import ORDINARY_BODY, edge, security_headers
+from web.pages import buy, home, pay, pictures, problem, track
+from web.shelf import FRESH_S, Shelf
+from web.visits import Visits
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Gauges = Mapping[str, tuple[str, Callable[[], float]]]
+LARGE: Final = {"problem_tell": problem.MOST_BYTES}
+"""Routes that take more than an ordinary body, in bytes."""
+
+
+def routes(checks: Mapping[str, ops.Readiness], kept: ops.Metrics) -> list[web.AbstractRouteDef]:
+    """The whole table."""
+    return [
+        web.get("/", home.show, name="home"),
+        web.get("/find", home.find, name="find"),
+        web.get("/buy/{code}", buy.show, name="buy"),
+        web.post("/buy/{code}", buy.buy, name="buy_begin"),
+        web.get("/pictures/{token}/{width:[0-9]{2,4}}", pictures.show, name="picture"),
+        web.get("/pay/{token}", pay.show, name="pay"),
+        web.get("/pay/{token}/events", pay.events, name="pay_events"),
+        web.post("/pay/{token}/retry", pay.retry, name="pay_retry"),
+        web.post("/pay/{token}/cancel", pay.cancel, name="pay_cancel"),
+        web.get("/track/{token}", track.show, name="track"),
+        web.get("/track/{token}/events", track.events, name="track_events"),
+        web.get("/track/{token}/confirm", track.ask("ask.html", OrderAct.CONFIRM), name="confirm_ask"),
+        web.post("/track/{token}/confirm", track.confirm, name="confirm"),
+        web.get("/track/{token}/cancel", track.ask("ask.html", OrderAct.CANCEL), name="cancel_ask"),
+        web.post("/track/{token}/cancel", track.cancel, name="cancel"),
+        web.get("/track/{token}/withdraw", track.ask("ask.html", OrderAct.WITHDRAW), name="withdraw_ask"),
+        web.post("/track/{token}/withdraw", track.withdraw, name="withdraw"),
+        web.get("/track/{token}/problem", problem.show, name="problem"),
+        web.post("/track/{token}/problem", problem.tell, name="problem_tell"),
+        web.get("/download/{token}", track.download, name="download"),
+        web.post("/callbacks/daraja/{token}/{kind}", daraja.receive, name="daraja"),
+        web.get("/healthz", ops.alive, name="healthz"),
+        web.get("/readyz", ops.ready(checks), name="readyz"),
+        web.get("/metrics", ops.metrics(kept), name="metrics"),
+    ]
+
+
+def application(
+    hall: Hall,
+    *,
+    new_key: Callable[[], str],
+    extra_routes: Sequence[web.AbstractRouteDef] = (),
+    telegram_webhook: Handler | None = None,
+    trusted_proxies: frozenset[str] = frozenset(),
+    pictures: PictureMaker | None = None,
+    unavailable: tuple[type[Exception], ...] = (),
+    readiness: Mapping[str, ops.Readiness] | None = None,
+    gauges: Gauges | None = None,
+    heartbeat_s: float = HEARTBEAT_S,
+    fresh_s: float = FRESH_S,
+) -> web.Application:
+    """The application, not yet running.
+
+    `new_key` gives 32 unguessable lower-case hex digits. `extra_routes` belong to somebody else (the town): no policy, origin check or body limit
+    of ours is put on them. `unavailable` are the errors that mean the database cannot be used now (503). `readiness` are the checks of /readyz,
+    `gauges` more numbers for /metrics. `trusted_proxies` are addresses whose X-Forwarded-For is believed.
+    """
+    kept = ops.Metrics(gauges)
+    spoken = {language: words(language) for language in LANGUAGES}
+    shelf = Shelf(hall, buy.make_page(hall.house.base_url.rstrip("/"), spoken), fresh_s)
+    door = Door(hall, shelf, Visits(hall.store), Live(hall.bell, heartbeat_s), kept, new_key, pictures, trusted_proxies)
+    app = web.Application(client_max_size=ORDINARY_BODY)
+    app[DOOR], app[buy.LOOKUPS] = door, Lookups(hall)
+    app.add_routes(routes(readiness or {}, kept))
+    app.add_routes(_api(hall))
+    if telegram_webhook is not None:
+        app.add_routes([web.post("/telegram/{secret}", telegram_webhook, name="telegram")])
+    foreign = frozenset(app.add_routes(extra_routes))
+    app.middlewares.append(edge(door, foreign, LARGE, unavailable))
+    app.on_response_prepare.append(security_headers(foreign, https=door.secure))
+    app.on_shutdown.append(_stop_streams)
+    app.cleanup_ctx.append(_running)
+    return app
+
+
+def _api(hall: Hall) -> Sequence[web.AbstractRouteDef]:
+    """The API's own table, once there is one."""
+    try:
+        made: Sequence[web.AbstractRouteDef] = importlib.import_module("web.api.v1").routes(hall)
+    except (ImportError, AttributeError):
+        return ()
+    return made
+
+
+async def _running(app: web.Application) -> AsyncIterator[None]:
+    door = app[DOOR]
+    door.shelf.start()
+    door.live.start()
+    await door.visits.start()
+    yield
+    door.shelf.stop()
+    await door.visits.stop()
+
+
+async def _stop_streams(app: web.Application) -> None:
+    app[DOOR].live.stop()

@@ -1,0 +1,1 @@
+"""What providers call: stored and applied in one unit of work, then answered."""

@@ -1,0 +1,1 @@
+"""The pages a buyer sees: buy, pay, track."""

@@ -1,0 +1,166 @@
+"""/pay/{token}: waiting for the money, with what happens and what to do in plain words. Coming back to it changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from domain.errors import BadInput, DomainError, NotFound
+from domain.ids import CheckoutId
+from domain.life import AttemptState, CheckoutState
+from domain.payment import Method
+from domain.phone import read_phone
+from domain.ports import Unit
+from domain.rights import Actor, Party
+from domain.tokens import Purpose
+from templates.words import Words, words
+from usecases import checkouts, payments, views
+from usecases.payments import NewAttempt
+from usecases.views import PayView
+from web.door import DOOR, Door
+from web.language import language
+from web.pages.answers import page, see_other
+from web.refusals import payment_sentence, sentence
+from web.static import SCRIPTS
+
+_ENDED = frozenset({AttemptState.FAILED, AttemptState.CANCELLED, AttemptState.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How a purchase stands, for the page: `kind` is asking, waiting, failed, money, expired, cancelled or paid."""
+
+    kind: str
+    said: str = ""
+    may_retry: bool = False
+
+    @property
+    def waits(self) -> bool:
+        return self.kind in {"asking", "waiting"}
+
+
+def read_pay(unit: Unit, checkout_id: CheckoutId) -> tuple[PayView, bool]:
+    """The view, and whether the time is over although the clock has not come by yet."""
+    view = views.pay_page(unit, checkout_id)
+    return view, unit.now >= view.checkout.expires_at
+
+
+def stand_of(t: Words, view: PayView, late: bool) -> Stand:
+    checkout, attempt = view.checkout, view.attempt
+    if view.order is not None and (attempt is None or attempt.id == view.order.attempt_id or attempt.state in _ENDED):
+        return Stand("paid")
+    if attempt is not None and attempt.state is AttemptState.SUCCEEDED:
+        why = view.refund.reason if view.refund is not None else "unknown"
+        return Stand("money", payment_sentence(t, f"money_{why}"), may_retry=checkout.state is CheckoutState.OPEN and not late)
+    if view.order is not None:
+        return Stand("paid")
+    if checkout.state is CheckoutState.CANCELLED:
+        return Stand("cancelled")
+    live = attempt is not None and attempt.state not in _ENDED
+    if checkout.state is CheckoutState.EXPIRED or (late and not live):
+        return Stand("expired")
+    if attempt is not None and attempt.state in {AttemptState.CREATED, AttemptState.SENDING}:
+        return Stand("asking")
+    if attempt is not None and attempt.state is AttemptState.PENDING:
+        return Stand("waiting")
+    return Stand("failed", payment_sentence(t, attempt.result if attempt is not None else "not_sent"), may_retry=True)
+
+
+def _face(view: PayView, late: bool) -> str:
+    """What the page shows, as a digest without any secret in it."""
+    attempt = view.attempt
+    tried = f"{attempt.state}-{attempt.id & 0xFFFF:x}" if attempt is not None else "none"
+    back = str(view.refund.state) if view.refund is not None else ""
+    return f"{view.checkout.state}.{tried}.{back}.{'late' if late else ''}"
+
+
+def checkout_of(request: web.Request, door: Door) -> CheckoutId:
+    """Raises NotFound for any token that is not one of ours for this."""
+    number = door.hall.tokens.read(Purpose.PAY, request.match_info["token"])
+    if number is None:
+        raise NotFound(what="checkout")
+    return CheckoutId(number)
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET: where it stands; 303 to the order once there is one."""
+    return await _page(request, checkout_of(request, request.app[DOOR]))
+
+
+async def _page(
+    request: web.Request, checkout_id: CheckoutId, status: int = 200, wrong: str = "", typed: str | None = None
+) -> web.Response:
+    door = request.app[DOOR]
+    view, late = await door.hall.store.read(read_pay, checkout_id)
+    spoken = language(request, view.checkout.language)
+    t = words(spoken)
+    stand = stand_of(t, view, late)
+    if stand.kind == "paid":
+        return see_other(f"/track/{view.order_token}")
+    phone = (view.attempt.phone if view.attempt is not None else None) or view.checkout.phone
+    values: dict[str, Any] = {
+        "view": view,
+        "stand": stand,
+        "phone": phone.masked if phone is not None else "",
+        "direct": view.attempt is not None and view.attempt.direct,
+        "here": f"/pay/{request.match_info['token']}",
+        "wrong_said": wrong,
+        "typed": typed or "",
+        "live": f"/pay/{request.match_info['token']}/events" if not views.is_over(view) or view.refund is not None else "",
+        "face": _face(view, late),
+        "scripts": (SCRIPTS["live"], SCRIPTS["form"]),
+    }
+    return page(request, "pay.html", spoken, status, **values)
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """GET .../events: told when the page should look again."""
+    door = request.app[DOOR]
+    checkout_id = checkout_of(request, door)
+
+    async def face() -> tuple[str, bool]:
+        view, late = await door.hall.store.read(read_pay, checkout_id)
+        return _face(view, late), view.order is not None
+
+    return await door.live.stream(request, "checkout", checkout_id, face)
+
+
+def _again(unit: Unit, new: NewAttempt, abilities: Any) -> Any:
+    """One more try, with another phone if it was changed."""
+    if new.phone is not None:
+        checkouts.change_phone(unit, new.checkout_id, new.phone)
+    return payments.open_attempt(unit, new, abilities)
+
+
+async def retry(request: web.Request) -> web.Response:
+    """POST: ask the phone (or another one) again. While a prompt is live this is that prompt, so a double press rings once."""
+    door = request.app[DOOR]
+    checkout_id = checkout_of(request, door)
+    form = await request.post()
+    said = form.get("phone")
+    typed = said.strip() if isinstance(said, str) else ""
+    view, _ = await door.hall.store.read(read_pay, checkout_id)
+    t = words(language(request, view.checkout.language))
+    if view.order is not None:
+        return see_other(f"/track/{view.order_token}")
+    try:
+        phone = read_phone(typed) if typed else None
+        new = NewAttempt(f"web:{door.new_key()}", checkout_id, Method.MPESA, phone, "web", door.address_of(request))
+        attempt = await door.hall.store.write(_again, new, door.hall.abilities)
+    except DomainError as refusal:
+        status = 422 if isinstance(refusal, BadInput) else 409
+        return await _page(request, checkout_id, status, sentence(t, refusal), typed)
+    door.hall.spawn(payments.send_attempt(door.hall.store, door.hall.gateways, attempt.id))
+    return see_other(request.path.removesuffix("/retry"))
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """POST: the buyer goes away; money that still comes is late money. After it was paid this does nothing."""
+    door = request.app[DOOR]
+    checkout_id = checkout_of(request, door)
+    view, _ = await door.hall.store.read(read_pay, checkout_id)
+    if not views.is_over(view):
+        await door.hall.store.write(checkouts.cancel_checkout, checkout_id, Actor(Party.BUYER, "web"))
+    return see_other(request.path.removesuffix("/cancel"))

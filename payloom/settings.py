@@ -1,0 +1,193 @@
+"""Settings: the only reader of the environment. Every name is `PAYLOOM_...`; each has a default that runs the town."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Names = Annotated[tuple[str, ...], NoDecode]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+
+
+class BadSettings(Exception):
+    """Every bad or missing value at once, each in a line that says what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """What docs/settings.md lists. Secrets print as stars."""
+
+    model_config = SettingsConfigDict(env_prefix="PAYLOOM_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    database_url: str = "sqlite+aiosqlite:///var/payloom.db"
+    base_url: str = "http://localhost:8080"
+    host: str = "0.0.0.0"  # noqa: S104 - a server is there to be reached
+    port: int = Field(8080, ge=0, le=65535)
+    secret_key: Secrets = ()
+    encryption_keys: Secrets = ()
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    default_country: str = Field("KE", pattern="^[A-Z]{2}$")
+    default_currency: str = Field("KES", pattern="^[A-Z]{3}$")
+    fee_bps: int = Field(250, ge=0, le=10_000)
+    trusted_proxies: Names = ()
+
+    telegram_token: SecretStr = SecretStr("")
+    telegram_api_base: str = "https://api.telegram.org"
+    telegram_mode: Literal["polling", "webhook"] = "polling"
+    telegram_webhook_secret: SecretStr = SecretStr("")
+    telegram_username: str = ""
+    admin_chat: str = ""
+
+    mpesa_api_base: str = "https://sandbox.safaricom.co.ke"
+    mpesa_consumer_key: SecretStr = SecretStr("")
+    mpesa_consumer_secret: SecretStr = SecretStr("")
+    mpesa_short_code: str = ""
+    mpesa_till: str = ""
+    mpesa_passkey: SecretStr = SecretStr("")
+    mpesa_transaction_type: Literal["PAYBILL", "BUYGOODS"] = "PAYBILL"
+    mpesa_initiator: str = ""
+    mpesa_security_credential: SecretStr = SecretStr("")
+    mpesa_callback_base: str = ""
+    mpesa_source_ips: Names = ()
+
+    @field_validator("secret_key", "encryption_keys", "trusted_proxies", "mpesa_source_ips", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        scheme, found, rest = value.partition("://")
+        engine = scheme.partition("+")[0]
+        if not found or engine not in {"sqlite", "postgresql", "postgres"}:
+            raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql://")
+        if engine == "sqlite" and rest.partition("?")[0].removeprefix("/") in {"", ":memory:"}:
+            raise ValueError("an SQLite address names a file, such as sqlite+aiosqlite:///var/payloom.db")
+        return value
+
+    @field_validator("base_url", "telegram_api_base", "mpesa_api_base")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @property
+    def token_keys(self) -> tuple[bytes, ...]:
+        return tuple(hashlib.sha256(b"tokens:" + key.get_secret_value().encode()).digest() for key in self.secret_key)
+
+    @property
+    def audit_key(self) -> bytes:
+        """From the last key of the list: rotation puts new keys in front, and the chain must stay provable."""
+        return hashlib.sha256(b"audit:" + self.secret_key[-1].get_secret_value().encode()).digest()
+
+    @property
+    def mpesa_credentials(self) -> dict[str, str]:
+        """As the gateway wants them; empty when the platform has none."""
+        if not self.mpesa_consumer_key.get_secret_value():
+            return {}
+        return {
+            "consumer_key": self.mpesa_consumer_key.get_secret_value(),
+            "consumer_secret": self.mpesa_consumer_secret.get_secret_value(),
+            "short_code": self.mpesa_short_code,
+            "till": self.mpesa_till or self.mpesa_short_code,
+            "passkey": self.mpesa_passkey.get_secret_value(),
+            "transaction_type": self.mpesa_transaction_type,
+            "initiator": self.mpesa_initiator,
+            "security_credential": self.mpesa_security_credential.get_secret_value(),
+        }
+
+
+def load(**given: Any) -> Settings:
+    """Settings for a real run. Raises BadSettings naming every problem at once, the missing ones beside the unreadable ones."""
+    settings, problems = look(**given)
+    problems += missing(settings, unread=_named(problems))
+    if problems:
+        raise BadSettings(problems)
+    return settings
+
+
+def read(**given: Any) -> Settings:
+    """What is there, for commands that need only a part of it. Raises BadSettings for values that cannot be read."""
+    settings, problems = look(**given)
+    if problems:
+        raise BadSettings(problems)
+    return settings
+
+
+def look(**given: Any) -> tuple[Settings, list[str]]:
+    """The settings, with defaults in the place of values that cannot be read; and a line for each of those."""
+    try:
+        return Settings(**given), []
+    except ValidationError as error:
+        bad = [("_".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, ")) for item in error.errors()]
+        defaults = {name: Settings.model_fields[name].default for name, _ in bad if name in Settings.model_fields}
+        return Settings(**{**given, **defaults}), [f"PAYLOOM_{name.upper()}: {message}" for name, message in bad]
+
+
+def origins(settings: Settings) -> dict[str, str]:
+    """Where each value comes from: `environment`, `.env` or `default`. Values given in the program count as the environment's."""
+    here = {name.lower() for name, value in os.environ.items() if value}
+    return {
+        name: "default" if name not in settings.model_fields_set else "environment" if f"payloom_{name}" in here else ".env"
+        for name in Settings.model_fields
+    }
+
+
+def _named(problems: list[str]) -> set[str]:
+    return {problem.partition(":")[0] for problem in problems}
+
+
+def missing(settings: Settings, unread: set[str] | frozenset[str] = frozenset()) -> list[str]:
+    """What a real run lacks, each in a line that says what to do; what is in `unread` was told already."""
+    problems = []
+    if not settings.secret_key:
+        problems.append("PAYLOOM_SECRET_KEY is missing: make one with `python -c 'import secrets; print(secrets.token_hex(32))'`")
+    if any(len(key.get_secret_value()) < 32 for key in settings.secret_key):
+        problems.append("PAYLOOM_SECRET_KEY needs at least 32 characters in each key")
+    if not settings.encryption_keys:
+        problems.append("PAYLOOM_ENCRYPTION_KEYS is missing: 32 random bytes in base64, `openssl rand -base64 32` makes one")
+    if not all(_is_key(key.get_secret_value()) for key in settings.encryption_keys):
+        problems.append("PAYLOOM_ENCRYPTION_KEYS: each is 32 random bytes in base64, `openssl rand -base64 32` makes one")
+    if not settings.telegram_token.get_secret_value():
+        problems.append("PAYLOOM_TELEGRAM_TOKEN is missing: ask @BotFather for a bot")
+    secret = settings.telegram_webhook_secret.get_secret_value()
+    if settings.telegram_mode == "webhook" and not re.fullmatch("[A-Za-z0-9_-]{16,256}", secret):
+        problems.append("PAYLOOM_TELEGRAM_WEBHOOK_SECRET needs at least 16 of A-Z a-z 0-9 _ - in webhook mode")
+    if settings.mpesa_consumer_key.get_secret_value():
+        for name in ("mpesa_consumer_secret", "mpesa_short_code", "mpesa_passkey"):
+            value = getattr(settings, name)
+            if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+                problems.append(f"PAYLOOM_{name.upper()} is missing: M-Pesa needs it beside the consumer key")
+    problems += _bad_callbacks(settings)
+    return [problem for problem in problems if re.split("[ :]", problem)[0] not in unread]
+
+
+def _bad_callbacks(settings: Settings) -> list[str]:
+    """Daraja refuses some words in an address; heard now rather than with the first payment."""
+    from gateways.payments.daraja import BLOCKED_HOSTS, FORBIDDEN  # noqa: PLC0415 - its imports take longer than this file
+
+    base = (settings.mpesa_callback_base or settings.base_url).lower()
+    host = base.partition("://")[2].partition("/")[0]
+    words = [word for word in FORBIDDEN if word in base] + [word for word in BLOCKED_HOSTS if word in host]
+    name = "PAYLOOM_MPESA_CALLBACK_BASE" if settings.mpesa_callback_base else "PAYLOOM_BASE_URL"
+    return [f"{name}: Daraja refuses callback addresses with {', '.join(words)} in them"] if words else []
+
+
+def _is_key(text: str) -> bool:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return len(raw) == 32 and len(set(raw)) >= 8

@@ -1,0 +1,104 @@
+"""Town mode: the product and the imitated providers in one process, on one address, with a clock that can be moved."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from payloom.migrate import migrate
+from payloom.settings import Settings
+from payloom.wiring import Built, build
+from town.application import Town
+from town.core import Core
+
+MOST_BODY = 32 * 2**20
+
+
+def town_settings(data: Path, port: int, database_url: str = "", **given: Any) -> Settings:
+    """Settings of a town whose secrets are made once and kept beside its data."""
+    kept = data / "town-secrets.json"
+    if not kept.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        kept.write_text(
+            json.dumps({"secret_key": secrets.token_hex(32), "encryption_key": base64.b64encode(secrets.token_bytes(32)).decode()})
+        )
+        kept.chmod(0o600)
+    made = json.loads(kept.read_text())
+    here = f"http://127.0.0.1:{port}"
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        **{
+            "database_url": database_url or f"sqlite+aiosqlite:///{data / 'payloom.db'}",
+            "base_url": f"http://localhost:{port}",
+            "port": port,
+            "secret_key": (SecretStr(made["secret_key"]),),
+            "encryption_keys": (SecretStr(made["encryption_key"]),),
+            "telegram_token": SecretStr("100200300:TOWN-TOKEN-not-a-secret-0000000000000"),
+            "telegram_api_base": f"{here}/town/telegram",
+            "telegram_username": "payloom_bot",
+            "mpesa_api_base": f"{here}/town/daraja",
+            "mpesa_callback_base": here,
+            "mpesa_consumer_key": SecretStr("town-key"),
+            "mpesa_consumer_secret": SecretStr("town-secret"),
+            "mpesa_short_code": "174379",
+            "mpesa_passkey": SecretStr("town-passkey-00000000000000000000000000000000"),
+            "mpesa_initiator": "town-initiator",
+            "mpesa_security_credential": SecretStr("town-security-credential"),
+            **given,
+        },
+    )
+
+
+class Streets:
+    """A town with our house in it. `open` returns when both answer."""
+
+    def __init__(self, settings: Settings, *, keep: Path | None = None, seed: int | None = None) -> None:
+        self.core = Core(seed)
+        self.town = Town(
+            self.core, settings.telegram_token.get_secret_value(), settings.telegram_username, f"http://127.0.0.1:{settings.port}", keep
+        )
+        self.settings = settings
+        self.house: Built = build(settings, clock=self.core.clock, paced=False)
+        self._runner: web.AppRunner | None = None
+
+    async def open(self) -> None:
+        await asyncio.to_thread(migrate, self.settings.database_url)
+        await self.town.start()
+        await self.house.open_store()
+        application = self.house.web([_roomy(route) for route in self.town.routes()])
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=5)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.settings.port).start()
+        await self.house.open_doors("bot", "worker")
+        self.core.meanwhile.append(self.settle)
+
+    async def settle(self) -> None:
+        """Let everything that is due happen, to its end: timers, messages, questions to gateways."""
+        await self.house.settle()
+
+    async def close(self) -> None:
+        await self.house.close_doors()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.house.close_store()
+        await self.town.stop()
+
+
+def _roomy(route: web.AbstractRouteDef) -> web.AbstractRouteDef:
+    """The town takes photos: its own limit on bodies, not the product's."""
+    if not isinstance(route, web.RouteDef):
+        return route
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]] = route.handler
+
+    async def roomy(request: web.Request) -> web.StreamResponse:
+        return await handler(request.clone(client_max_size=MOST_BODY))
+
+    return web.RouteDef(route.method, route.path, roomy, route.kwargs)

@@ -1,0 +1,222 @@
+"""The composition root: `build(settings, **replacements)` joins the rooms into a House. Nothing is made when a module is imported."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import telegram
+from aiohttp import web
+
+from bot.application import TelegramDoor
+from bot.dialogs import DIALOGS
+from bot.engine import Engine
+from bot.mouths.telegram import GATEWAY as TELEGRAM
+from bot.mouths.telegram import TelegramMouth
+from bot.teller import TelegramTeller
+from domain.person import ChannelKind
+from domain.ports import Chance, Clock, Gateways, House, Unit
+from domain.rights import Actor, Party
+from domain.tokens import Purpose, Tokens
+from gateways.http import Http
+from gateways.messages.pace import Pace
+from gateways.messages.telegram import TelegramMessenger
+from gateways.payments.daraja import Daraja
+from gateways.seals import AesSeals
+from gateways.telegram_transport import AiohttpRequest
+from jobs.timetable import Jobs, Timed
+from payloom.settings import Settings
+from storage.bell import LocalBell, PostgresBell
+from storage.pictures import Pictures
+from storage.postgres import PostgresStore
+from storage.sqlite import SqliteStore
+from storage.store import StoreUnavailable
+from storage.unit import Surroundings
+from usecases import sweeps
+from usecases.gateways import PLATFORM, credentials_of, save_credentials
+from usecases.hall import Hall
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+
+class SystemChance:
+    """The operating system's randomness."""
+
+    def bits(self, count: int) -> int:
+        return secrets.randbits(count)
+
+
+@dataclass(slots=True)
+class Built:
+    """A house, standing but closed. `open` connects the store; each door is opened by itself."""
+
+    settings: Settings
+    hall: Hall
+    store: SqliteStore | PostgresStore
+    bell: LocalBell
+    jobs: Jobs
+    telegram: TelegramDoor
+    mouth: TelegramMouth
+    http: Http
+    daraja: Daraja
+    pictures: Pictures
+    _opened: list[str] = field(default_factory=list)
+
+    async def open_store(self) -> None:
+        await self.store.open()
+        await self.bell.open()
+        await self.hall.store.write(_keep_platform_credentials, self.settings.mpesa_credentials)
+
+    async def open_doors(self, *doors: str) -> None:
+        """`bot` and `worker`; the web door is an application that a server runs."""
+        if "worker" in doors:
+            self.jobs.open()
+        if "bot" in doors:
+            await self.telegram.open()
+        self._opened = list(doors)
+
+    async def close_doors(self) -> None:
+        """In the order of a sale: nobody speaks any more, what was begun ends, timers stop."""
+        if "bot" in self._opened:
+            await self.telegram.close()
+        await self.hall.drain()
+        if "worker" in self._opened:
+            await self.jobs.close()
+        self._opened = []
+
+    async def close_store(self) -> None:
+        await self.hall.drain()
+        await self.daraja.aclose()
+        await self.http.aclose()
+        await self.bell.close()
+        await self.store.close()
+
+    async def settle(self) -> None:
+        """Everything that was begun or is due comes to its end now: for a moved clock, tests and tours."""
+        for _ in range(10):
+            await self.mouth.drain()
+            await self.hall.drain()
+            if not await self.jobs.run_due():
+                break
+
+    def web(self, extra_routes: Sequence[web.AbstractRouteDef] = ()) -> web.Application:
+        """The web door as an application, not yet running."""
+        from web.application import application  # noqa: PLC0415 - a worker without a web door does not load it
+        from web.hooks.telegram import webhook  # noqa: PLC0415
+
+        hooked = self.settings.telegram_mode == "webhook"
+        return application(
+            self.hall,
+            new_key=lambda: secrets.token_hex(16),
+            extra_routes=extra_routes,
+            telegram_webhook=webhook(self.telegram.receive, webhook_path(self.hall.tokens)) if hooked else None,
+            trusted_proxies=frozenset(self.settings.trusted_proxies),
+            pictures=self.pictures.sizes,
+            unavailable=(StoreUnavailable,),
+        )
+
+
+def _keep_platform_credentials(unit: Unit, credentials: dict[str, str]) -> None:
+    """The platform's own M-Pesa credentials come from the settings; they are kept sealed like everybody's, and replaced when they change."""
+    if not credentials:
+        return
+    known = unit.settings.get(PLATFORM, "daraja")
+    if known is not None and credentials_of(unit, PLATFORM, "daraja", direct=False) == credentials:
+        return
+    save_credentials(unit, Actor(Party.ADMIN, "settings"), "daraja", credentials, tested=False)
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    chance: Chance | None = None,
+    gateways: Gateways | None = None,
+    telegram_file_base: str = "",
+    paced: bool = True,
+) -> Built:
+    """Join the rooms. Replacements are for the town and for tests: the same house with other arguments."""
+    clock, chance = clock or SystemClock(), chance or SystemChance()
+    token = settings.telegram_token.get_secret_value()
+    username = settings.telegram_username or "payloom_bot"
+    house = House(settings.base_url, username, settings.default_country, settings.default_currency, settings.fee_bps)
+    tokens = Tokens(settings.token_keys)
+    seals = AesSeals([key.get_secret_value() for key in settings.encryption_keys])
+    around = Surroundings(clock, chance, house, tokens, seals, settings.audit_key)
+    bell, store = _storage(settings, around)
+    http = Http()
+    source_ips = frozenset(settings.mpesa_source_ips) or None
+    daraja = Daraja(http, settings.mpesa_api_base, clock, settings.mpesa_callback_base or settings.base_url, source_ips)
+    hall = Hall(store, gateways or {"daraja": daraja}, bell, clock, house, tokens)
+    request, polling = AiohttpRequest(), AiohttpRequest(connections=4, read_timeout_s=40)
+    base = settings.telegram_api_base
+    bot: telegram.Bot = telegram.Bot(
+        token or "0:none",
+        base_url=f"{base}/bot",
+        base_file_url=telegram_file_base or f"{base}/file/bot",
+        request=request,
+        get_updates_request=polling,
+    )
+    engine = Engine(DIALOGS, hall.abilities)
+    messenger = TelegramMessenger(bot, Pace(clock.monotonic_s) if paced else None)
+    pictures = Pictures()
+    mouth = TelegramMouth(hall, engine, bot, messenger, pictures)
+    door = TelegramDoor(
+        bot, polling, mouth, mode=settings.telegram_mode, webhook_url=f"{settings.base_url}/telegram/{webhook_path(tokens)}",
+        webhook_secret=settings.telegram_webhook_secret.get_secret_value(),
+    )  # fmt: skip
+    tellers = {ChannelKind.TELEGRAM: TelegramTeller(hall, engine, mouth, messenger)}
+
+    async def updates_again() -> int:
+        """Updates that were stored and cut off by a crash."""
+        due = await hall.store.read(sweeps.due_events, (TELEGRAM,), 100)
+        for event in due:
+            mouth.handle_later(json.loads(event.raw))
+        await mouth.drain()
+        return 0
+
+    jobs = Jobs(hall, tellers, (Timed("updates", 10, updates_again),))
+    return Built(settings, hall, store, bell, jobs, door, mouth, http, daraja, pictures)
+
+
+def webhook_path(tokens: Tokens) -> str:
+    """The unguessable part of the webhook's address, the same in every process."""
+    return tokens.make(Purpose.SETTINGS, 1)
+
+
+def _storage(settings: Settings, around: Surroundings) -> tuple[LocalBell, SqliteStore | PostgresStore]:
+    url = settings.database_url
+    if url.startswith("sqlite"):
+        bell = LocalBell()
+        return bell, SqliteStore(Path(url.partition(":///")[2]), around, bell)
+    shared = PostgresBell(url.replace("+asyncpg", "").replace("+psycopg", ""))
+    return shared, PostgresStore(url, around, shared)
+
+
+async def serve(application: web.Application, host: str, port: int, stop: asyncio.Event, ready: Any = None) -> None:
+    """Serve until told to stop; then answer what was begun and close."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=10)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port, reuse_port=None)
+    await site.start()
+    try:
+        if ready is not None:
+            ready(runner)
+        await stop.wait()
+    finally:
+        await runner.cleanup()

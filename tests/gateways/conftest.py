@@ -1,0 +1,39 @@
+"""What the tests of this room ask for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from gateways.http import Http
+from gateways.payments.daraja import Daraja
+from tests.gateways.provider import HandClock, Provider, says
+
+
+@pytest_asyncio.fixture
+async def provider() -> AsyncIterator[Provider]:
+    async with Provider() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[Http]:
+    client = Http(connect_timeout_s=2.0, read_timeout_s=0.5, deadline_s=5.0)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest_asyncio.fixture
+async def daraja(provider: Provider, http: Http, clock: HandClock) -> AsyncIterator[Daraja]:
+    """Daraja at `provider`, where a token can be had."""
+    provider.tell("/oauth/v1/generate", says({"access_token": "a" * 28, "expires_in": "3599"}))
+    gateway = Daraja(http, provider.url, clock, "https://shop.example")
+    yield gateway
+    await gateway.aclose()

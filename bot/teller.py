@@ -133,6 +133,8 @@ def fact_text(t: Words, view: OrderView, message: OutboxMessage) -> str:
     """The one line about what happened, for this side; empty when the card says it all."""
     side = "seller" if view.party in MEMBERS else "buyer"
     key = f"chat.fact.{side}.{message.fact}"
+    if view.order.escrow is None and t.has(f"{key}_direct"):
+        key += "_direct"
     if not t.has(key):
         return ""
     order = view.order

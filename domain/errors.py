@@ -8,7 +8,8 @@ DomainError
 │   ├── LimitReached       too many of these, with the instant from which it works again
 │   ├── NotForSale         the link is inactive, expired, used, or sold out
 │   ├── CannotPay          the method or gateway cannot take this amount or currency
-│   └── NotProvedYet       money that rests on a callback without proof may not leave yet
+│   ├── NotProvedYet       money that rests on a callback without proof may not leave yet
+│   └── KeyReused          the same idempotency key came with another request
 ├── Stale              somebody else moved the row first: read again and retry the unit
 └── Broken             a promise of the books would break: the unit must not commit
 """

@@ -39,7 +39,6 @@ _ALL: Final = (
     Fact("dispute_unanswered", Urgency.WORK),
     Fact("payment_disproved", Urgency.MONEY),
     Fact("payment_failed", Urgency.MONEY, card=False),
-    Fact("payment_waiting", Urgency.MONEY, card=False),
     Fact("money_returned", Urgency.MONEY, card=False),
     Fact("refund_done", Urgency.MONEY),
     Fact("refund_delayed", Urgency.MONEY),
@@ -48,7 +47,6 @@ _ALL: Final = (
     Fact("ask_arrived", Urgency.WORK),
     Fact("warn_release", Urgency.WORK),
     Fact("digital_ready", Urgency.MONEY),
-    Fact("sold_out", Urgency.WORK, card=False),
     Fact("alert", Urgency.MONEY, card=False),
     Fact("screen", Urgency.MONEY, card=False),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Final, NewType
 
 PersonId = NewType("PersonId", int)
@@ -66,11 +67,11 @@ def read_link_code(text: str) -> str | None:
 
 
 def read_digits(text: str, length: int) -> str | None:
-    """Digits of any script with spaces or dashes between them, as ASCII; None unless there are exactly `length`."""
+    """Digits of any script with spaces, dashes or invisible marks between them, as ASCII; None unless there are exactly `length`."""
     out = []
     for char in text.strip():
         if char.isdecimal():
             out.append(str(int(char)))
-        elif char not in " -":
+        elif char not in " -" and unicodedata.category(char) != "Cf":
             return None
     return "".join(out) if len(out) == length else None

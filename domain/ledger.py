@@ -11,7 +11,7 @@ from domain.money import Money
 
 
 class AccountKind(StrEnum):
-    """Debit-normal: clearing, receivable, direct. Credit-normal: what we owe somebody, and fees."""
+    """Debit-normal: clearing, ours or an organization's own. Credit-normal: what we owe somebody, direct sales, and fees."""
 
     CLEARING = "clearing"
     ESCROW = "escrow"

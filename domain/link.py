@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from domain.errors import BadInput, NotForSale
 from domain.ids import FileId, LinkId, OrganizationId, PersonId
 from domain.life import LinkState
-from domain.money import Money
+from domain.money import Money, names_currency
 from domain.phone import Phone
 
 MOST_PICTURES: Final = 5
@@ -65,6 +65,7 @@ def check_for_sale(link: Link, quantity: int, now: datetime) -> None:
 
 
 def check_stock(text_or_number: int) -> int:
+    """The same count if a shelf can hold it: 0 to a million. Raises BadInput."""
     if not 0 <= text_or_number <= 1_000_000:
         raise BadInput("stock", "out_of_range", limit=1_000_000)
     return text_or_number
@@ -79,41 +80,30 @@ class QuickSell:
 
 
 def read_quick_sell(text: str) -> QuickSell | None:
-    """A name followed by something with a digit, such as `Red sneakers 2500` or `Dress KSh 1,500/-`; None when it is not that."""
+    """A name followed by something with a digit, such as `Red sneakers 2500`, `Dress KSh 1,500/-` or `Bag 900 bob`; None when it is not that.
+
+    `Sofa 15 500` may be a sofa of 15,500 or the fifteenth sofa: None, unless a currency stands before the number.
+    """
     words = text.split()
     if len(words) < 2 or len(text) > 200 or "\n" in text.strip() or text.startswith("/"):
         return None
-    for take in (1, 2):
-        if len(words) <= take:
-            break
-        price = " ".join(words[-take:])
-        head = words[-take]
-        if any(char.isdecimal() for char in price) and (take == 1 or (not any(char.isdecimal() for char in head) and len(head) <= 5)):
-            if take == 1 and _is_currency_word(words[-2]) and len(words) > 2:
-                continue
-            if take == 1 or _is_currency_word(head):
-                return QuickSell(" ".join(words[:-take]), price)
-    return None
+    begin = len(words) - 1
+    if names_currency(words[begin]):
+        begin -= 1
+    number = begin
+    if not any(char.isdecimal() for char in words[number]):
+        return None
+    while begin > 0 and _is_group(words[begin]) and words[begin - 1].isdecimal() and len(words[begin - 1]) <= 3:
+        begin -= 1
+    spaced = begin < number
+    if begin > 0 and names_currency(words[begin - 1]):
+        begin -= 1
+        spaced = False
+    return QuickSell(" ".join(words[:begin]), " ".join(words[begin:])) if begin > 0 and not spaced else None
 
 
-def _is_currency_word(word: str) -> bool:
-    return word.casefold().rstrip(".") in {
-        "ksh",
-        "kes",
-        "kshs",
-        "sh",
-        "ush",
-        "ugx",
-        "tsh",
-        "tzs",
-        "sar",
-        "sr",
-        "aed",
-        "kwd",
-        "usd",
-        "$",
-        "eur",
-    }
+def _is_group(word: str) -> bool:
+    return word[:3].isdecimal() and len(word) >= 3 and not word[3:4].isdecimal()
 
 
 class Links(Protocol):

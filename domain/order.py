@@ -113,6 +113,7 @@ class Dispute:
     version: int = 0
 
 
+_WARNINGS: Final = frozenset({Due.WARN_RELEASE_1, Due.WARN_RELEASE_2})
 MOST_CODE_TRIES: Final = 5
 ENDED: Final = frozenset({OrderState.COMPLETED, OrderState.REFUNDED, OrderState.VOID})
 
@@ -129,9 +130,11 @@ def dispute_ends(order: Order) -> datetime | None:
 
 
 def may_dispute(order: Order, now: datetime) -> bool:
-    """Up to and including the last instant; the clock releases strictly after it, so that exactly one wins."""
+    """Up to and including the last instant; the clock releases strictly after it, so that exactly one wins.
+
+    While a warning is still to come (the sweep was down) the release is at least a day away, and the window is open too."""
     ends = dispute_ends(order)
-    return order.state not in ENDED and (ends is None or now <= ends)
+    return order.state not in ENDED and (ends is None or now <= ends or order.due in _WARNINGS)
 
 
 def next_due(order: Order, dispute: Dispute | None = None) -> tuple[Due, datetime] | None:

@@ -41,16 +41,23 @@ class Phone:
 
 
 def read_phone(text: str, country: str = MPESA_COUNTRY) -> Phone:
-    """The number a person typed: `0712 345678`, `+254...`, `254...`, `٠٧١٢...`. Raises BadInput(`phone`, `not_a_phone`)."""
-    bare = "".join(char for char in text if not char.isspace())
-    if not 6 <= len(bare) <= 24:
+    """The number a person typed: `0712 345678`, `+254...`, `254...`, `00254...`, `٠٧١٢...`. Raises BadInput(`phone`, `not_a_phone`).
+
+    Letters and extensions are refused: `0722MYSHOP` has a reading on a keypad, and it is a stranger's telephone.
+    """
+    spoken = text.strip().removeprefix("tel:")
+    bare = "".join(str(int(char)) if char.isdecimal() else char for char in spoken if not char.isspace())
+    if not 6 <= len(bare) <= 24 or any(char.isalpha() for char in bare):
         raise BadInput("phone", "not_a_phone")
     calling_code = str(phonenumbers.country_code_for_region(country))
-    for candidate in (text, f"+{bare}" if bare.startswith(calling_code) else text):
+    candidates = [bare]
+    if bare.startswith(("00", calling_code)):
+        candidates.append("+" + bare.removeprefix("00"))
+    for candidate in candidates:
         try:
             number = phonenumbers.parse(candidate, country)
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_valid_number(number):
+        if phonenumbers.is_valid_number(number) and number.extension is None:
             return Phone(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
     raise BadInput("phone", "not_a_phone")

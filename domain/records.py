@@ -204,6 +204,10 @@ class Trail(Protocol):
 
     def add(self, subject: str, actor: Actor, action: str, **data: Any) -> None: ...
     def of(self, subject: str) -> Sequence[AuditRecord]: ...
+    def seal(self, before: datetime, limit: int) -> int:
+        """Close what was written before that instant and has no seal yet. How many records; 0 when another worker did it."""
+        ...
+
 
 
 class Books(Protocol):

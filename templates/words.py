@@ -23,6 +23,7 @@ from domain.money import Money
 
 LANGUAGES: Final = ("en", "sw", "ar")
 RIGHT_TO_LEFT: Final = frozenset({"ar"})
+PLURALS: Final = frozenset({"zero", "one", "two", "few", "many", "other"})
 _LOCALES: Final = {"en": "en_KE", "sw": "sw_KE", "ar": "ar"}
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 _MARKS: Final = dict.fromkeys(map(ord, "\u200e\u200f\u061c"))
@@ -41,7 +42,7 @@ def catalog(language: str) -> Mapping[str, str | Mapping[str, str]]:
 def _flatten(prefix: str, table: Mapping[str, Any], into: dict[str, str | Mapping[str, str]]) -> None:
     for name, value in table.items():
         key = f"{prefix}.{name}"
-        if isinstance(value, dict) and "other" not in value:
+        if isinstance(value, dict) and not ("other" in value and value.keys() <= PLURALS):
             _flatten(key, value, into)
         else:
             into[key] = value
@@ -100,7 +101,7 @@ class Words:
 
     def moment(self, instant: datetime) -> str:
         """Day and time in the reader's zone: `21 Nov, 10:21`."""
-        return f"{self.day(instant)}, {self.clock(instant)}"
+        return f"{self.day(instant)}{'،' if self.language == 'ar' else ','} {self.clock(instant)}"
 
     def day(self, instant: datetime) -> str:
         return str(format_date(instant.astimezone(self.zone), "d MMM", locale=_locale(self.language)))

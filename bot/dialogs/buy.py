@@ -180,7 +180,8 @@ def ask_waiting(turn: Turn) -> Screen:
     view = _pay_view(turn)
     checkout, attempt = view.checkout, view.attempt
     if view.order is not None:
-        text = turn.say("chat.buy.paid", total=checkout.total, number=view.order.number, shop=view.shop)
+        key = "chat.buy.paid_direct" if view.order.escrow is None else "chat.buy.paid"
+        text = turn.say(key, total=checkout.total, number=view.order.number, shop=view.shop)
         return Screen(text, rows_of(Choice(turn.t("chat.do.open_order"), f"o:{view.order.number}:card"), turn.choice("home")))
     if checkout.state in {CheckoutState.EXPIRED, CheckoutState.CANCELLED}:
         key = "expired" if checkout.state is CheckoutState.EXPIRED else "cancelled"

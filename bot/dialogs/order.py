@@ -40,7 +40,8 @@ def ask_confirm(turn: Turn) -> Screen:
     view = order_for(turn.unit, turn.buyer(), turn.data["number"])
     if OrderAct.CONFIRM not in view.acts:
         return ask_card(turn)
-    text = turn.say("chat.order.confirm", item=view.order.item, total=view.order.total, shop=view.shop)
+    key = "chat.order.confirm_direct" if view.order.escrow is None else "chat.order.confirm"
+    text = turn.say(key, item=view.order.item, total=view.order.total, shop=view.shop)
     return Screen(text, rows_of(turn.choice("yes_confirm"), turn.choice("not_yet")))
 
 

@@ -67,7 +67,8 @@ export class Guide {
     const between = this.buyer.chat.peerItems.filter((item) => (when(item.at ?? item.date)?.getTime() || 0) >= since);
     const code = codesIn(sold).at(-1) || null;
     const has = (list) => Boolean(code) && list.some((message) => everything(message).toUpperCase().includes(code));
-    const confirmed = /money (is|has been) (now )?(yours|released)|released to|is in your wallet|you confirmed|delivery confirmed|order (is )?(complete|closed)|sale (is )?complete/i;
+    // order numbers and pictures are the same in every language
+    const confirmed = /💚/u;
     const receipt = this.buyer.sms.some((sms) => /confirmed/i.test(sms.text) && (when(sms.at)?.getTime() || 0) >= since);
     const seen = {
       started: this.seller.chat.botItems.length > 0,
@@ -76,8 +77,8 @@ export class Guide {
       shared: has(between),
       opened: Boolean(this.flags.opened) || has(bought),
       rang: Boolean(this.flags.rang || this.flags.pin),
-      paid: receipt || /\bis paid\b|\bpaid\b.{0,40}\b(safe|held|escrow)|payment (received|is in|arrived)|money is (safe|held|waiting)|has paid/i.test(`${buyerSaid}\n${sellerSaid}`),
-      sent: /shipped|on (its|the) way|marked as delivered|you sent it/i.test(`${buyerSaid}\n${sellerSaid}`),
+      paid: receipt || /\b\d{8}\b/.test(`${buyerSaid}\n${sellerSaid}`),
+      sent: /🚚|📬/u.test(`${buyerSaid}\n${sellerSaid}`),
       confirmed: confirmed.test(buyerSaid) || confirmed.test(sellerSaid),
     };
     seen.paid = seen.paid || seen.confirmed;

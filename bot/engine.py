@@ -7,23 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from bot import commands
 from bot.dialog import Answer, Dialog, Kind, Next, Screen, Turn
 from domain.errors import DomainError, NotFound, Stale
 from domain.ids import AttemptId, FileId, OutboxId
-from domain.life import InboxState, OutboxState
 from domain.payment import Ability
 from domain.person import ChannelKind, Conversation, Language, Person
 from domain.ports import Unit
-from domain.records import OutboxMessage, StoredFile
+from domain.records import StoredFile
 from templates.words import Words, words
 from usecases.people import arrive
+from usecases.updates import finish_update, promise_screen, screen_delivered, waiting_update
 
 HOME = ("home", "menu")
-_RESEND = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +73,15 @@ class Engine:
 
     def turn(self, unit: Unit, heard: Heard, gateway: str) -> Said:
         """The whole turn. An event that was handled before says nothing again."""
-        event = unit.inbox.by_key(gateway, heard.event_key)
-        if event is not None and event.state is not InboxState.STORED:
+        event, waits = waiting_update(unit, gateway, heard.event_key)
+        if not waits:
             return Said(None)
         person = arrive(unit, heard.channel, heard.address, heard.name, Language(heard.language))
         known = unit.conversations.get(person.id, heard.channel)
         place = known or Conversation(person.id, heard.channel, *HOME, {}, {}, unit.now)
         turn = Turn(unit, person, heard.channel, words(person.language), dict(place.data), f"{gateway}:{heard.event_key}", self._abilities)
         said = self._answer(turn, place, heard)
-        if event is not None:
-            unit.inbox.save(replace(event, state=InboxState.APPLIED, act_at=None))
+        finish_update(unit, event)
         return replace(said, attempts=tuple(turn.attempts), person=turn.person)
 
     def _answer(self, turn: Turn, place: Conversation, heard: Heard) -> Said:
@@ -151,7 +148,7 @@ class Engine:
         saved = turn.unit.conversations.put(replace(place, dialog=dialog, step=step, data=turn.data, updated_at=turn.unit.now, shown=shown))
         plain = not (screen.fresh or screen.picture or screen.qr or screen.contact or place.shown.get("fresh"))
         in_place = plain and before is not None and before == pressed_ref
-        outbox_id = _promise(turn, saved.version, screen)
+        outbox_id = promise_screen(turn.unit, turn.person.id, turn.channel, saved.version, turn.key)
         strip = before if before is not None and not in_place and not place.shown.get("fresh") else None
         thanks = turn.t("chat.thanks") if place.shown.get("labels") and not screen.contact else ""
         return Said(screen, saved.version, replace_ref=before if in_place else None, strip_ref=strip, outbox_id=outbox_id, thanks=thanks)
@@ -185,36 +182,10 @@ def _keep(turn: Turn, picture: Picture) -> FileId:
     return first
 
 
-def _promise(turn: Turn, version: int, screen: Screen) -> OutboxId:
-    """The screen is also an outbox row, due a little later: if this process dies before it is sent, the worker sends it."""
-    message = OutboxMessage(
-        id=OutboxId(turn.unit.new_id()),
-        fact="screen",
-        key=f"screen:{turn.person.id}:{version}:{turn.key}",
-        person_id=turn.person.id,
-        channel=turn.channel,
-        urgency=0,
-        payload={"version": version},
-        state=OutboxState.WAITING,
-        created_at=turn.unit.now,
-        act_at=turn.unit.now + _RESEND,
-    )
-    turn.unit.outbox.add([message])
-    return message.id
-
-
-def delivered(unit: Unit, said: Said, ref: str | None) -> None:
-    """The screen reached the channel: the promise is kept, and the message is remembered so that it can be edited."""
-    if said.outbox_id is not None:
-        message = unit.outbox.get(said.outbox_id)
-        if message.state in {OutboxState.WAITING, OutboxState.SENDING}:
-            unit.outbox.save(replace(message, state=OutboxState.SENT, sent_at=unit.now))
-    if said.person is None or ref is None:
-        return
-    for kind in ChannelKind:
-        place = unit.conversations.get(said.person.id, kind)
-        if place is not None and place.version == said.version:
-            unit.conversations.note_shown(place.person_id, kind, place.version, {**place.shown, "ref": ref})
+def delivered(unit: Unit, said: Said, channel: ChannelKind, ref: str | None) -> None:
+    """The screen reached the channel."""
+    if said.person is not None:
+        screen_delivered(unit, said.outbox_id, said.person.id, channel, said.version, ref)
 
 
 def refusal_words(t: Words, refusal: DomainError) -> str:

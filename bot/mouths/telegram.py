@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import segno
@@ -23,51 +21,20 @@ from telegram.constants import ParseMode
 from bot.dialog import Answer, Choice, Kind, Screen
 from bot.engine import Engine, Heard, Picture, Said, delivered
 from domain.errors import BadInput
-from domain.ids import FileId, InboxId, read_link_code
-from domain.life import InboxState
+from domain.ids import FileId, read_link_code
 from domain.link import Link
 from domain.person import ChannelKind, language_of
 from domain.ports import Button, Delivery, Message, Messenger, PictureMaker, Sent, Unit
-from domain.records import InboxEvent
 from templates.words import words
 from usecases.hall import Hall
 from usecases.payments import send_attempt
 from usecases.people import channel_gone
+from usecases.updates import end_update, store_updates
 
 GATEWAY = "telegram"
-ABANDONED = timedelta(seconds=60)
-"""An update stored this long ago and not handled was cut off by a crash."""
-
-MOST_TRIES = 5
 MOST_AT_ONCE = 64
 MOST_DOWNLOAD = 20 * 2**20
 _log = structlog.get_logger("telegram")
-
-
-def store_updates(unit: Unit, updates: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Write them all down; returns the keys of those seen for the first time."""
-    fresh = []
-    for update in updates:
-        event = InboxEvent(
-            id=InboxId(unit.new_id()), gateway=GATEWAY, event_key=str(update["update_id"]), kind="update",
-            raw=json.dumps(update, ensure_ascii=False, separators=(",", ":")).encode(), headers={}, source="", received_at=unit.now,
-            state=InboxState.STORED, act_at=unit.now + ABANDONED,
-        )  # fmt: skip
-        if unit.inbox.add(event):
-            fresh.append(event.event_key)
-    return fresh
-
-
-def end_update(unit: Unit, event_key: str, error: str = "") -> None:
-    """An update that led to no turn is done; one that failed is tried again later, and parked after some tries."""
-    event = unit.inbox.by_key(GATEWAY, event_key)
-    if event is None or event.state is not InboxState.STORED:
-        return
-    tries = event.tries + 1
-    if error and tries < MOST_TRIES:
-        unit.inbox.save(replace(event, tries=tries, error=error, act_at=unit.now + ABANDONED * tries))
-    else:
-        unit.inbox.save(replace(event, tries=tries, error=error, act_at=None, state=InboxState.PARKED if error else InboxState.IGNORED))
 
 
 class TelegramMouth:
@@ -90,7 +57,7 @@ class TelegramMouth:
         """Store updates; when this returns they may be confirmed. What is new is handled in the background, in order per chat."""
         usable = [update for update in updates if isinstance(update.get("update_id"), int)]
         if usable:
-            fresh = set(await self._hall.store.write(store_updates, usable))
+            fresh = set(await self._hall.store.write(store_updates, GATEWAY, usable))
             for update in usable:
                 if str(update["update_id"]) in fresh:
                     self.handle_later(update)
@@ -127,12 +94,12 @@ class TelegramMouth:
             update: Update = Update.de_json(dict(raw), self._bot)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             _log.warning("update_unreadable", update_id=key, error=type(error).__name__)
-            await self._hall.store.write(end_update, key, "unreadable")
+            await self._hall.store.write(end_update, GATEWAY, key, "unreadable")
             return
         failure = await self.dispatch(update)
         if failure is not None:
             _log.error("update_failed", update_id=key, exc_info=failure)
-            await self._hall.store.write(end_update, key, type(failure).__name__)
+            await self._hall.store.write(end_update, GATEWAY, key, type(failure).__name__)
 
     async def on_person(self, update: Update, _context: object = None) -> None:
         """A message or a press: one turn of the conversation."""
@@ -141,7 +108,7 @@ class TelegramMouth:
         if user is not None and chat is not None and not user.is_bot and chat.type == "private":
             heard = await self._heard(update, user, key)
         if heard is None:
-            await self._hall.store.write(end_update, key)
+            await self._hall.store.write(end_update, GATEWAY, key)
             return
         said = await self._hall.store.write(self._engine.turn, heard, GATEWAY)
         for attempt_id in said.attempts:
@@ -153,14 +120,14 @@ class TelegramMouth:
     async def on_inline(self, update: Update, _context: object = None) -> None:
         if update.inline_query is not None:
             await self._inline(update.inline_query)
-        await self._hall.store.write(end_update, str(update.update_id))
+        await self._hall.store.write(end_update, GATEWAY, str(update.update_id))
 
     async def on_membership(self, update: Update, _context: object = None) -> None:
         """The person blocked the bot, or took it back."""
         change = update.my_chat_member
         if change is not None and change.chat.type == "private" and change.new_chat_member.status in {"kicked", "left"}:
             await self._hall.store.write(_blocked, str(change.from_user.id))
-        await self._hall.store.write(end_update, str(update.update_id))
+        await self._hall.store.write(end_update, GATEWAY, str(update.update_id))
 
     async def _heard(self, update: Update, user: telegram.User, key: str) -> Heard | None:
         blank = Heard(ChannelKind.TELEGRAM, str(user.id), user.full_name, str(language_of(user.language_code)), key, Answer(Kind.OTHER))
@@ -202,7 +169,7 @@ class TelegramMouth:
         if sent is None or sent.delivery is Delivery.REFUSED:
             sent = await self._messenger.send(address, message)
         if sent.delivery is Delivery.SENT:
-            await self._hall.store.write(delivered, said, sent.ref or said.replace_ref)
+            await self._hall.store.write(delivered, said, ChannelKind.TELEGRAM, sent.ref or said.replace_ref)
         elif sent.delivery is Delivery.GONE and said.person is not None:
             await self._hall.store.write(channel_gone, said.person.id, ChannelKind.TELEGRAM)
         if said.strip_ref is not None and said.strip_ref != said.replace_ref:

@@ -87,7 +87,7 @@ bench: install-dev ## run the benchmarks
 soak: install-dev ## sell for ten minutes (M=10) while processes are killed and gateways misbehave, then audit
 	$(BIN)/pytest tests/soak -m soak --soak-minutes $(or $(M),10)
 
-screenshots: install-dev browser ## photograph every page into docs/screenshots
+screenshots: install-dev browser ## take the pictures of the README again (docs/pictures)
 	$(BIN)/pytest -q tests/screenshots -m screenshots
 
 clean: ## remove what can be made again; var/ (your data) stays

@@ -77,3 +77,10 @@ def order_choices(t: Words, view: OrderView) -> list[Choice]:
     """What may be done now, as presses on the card. The first one is what usually comes next."""
     number = view.order.number
     return [Choice(t(f"chat.act.{act}"), f"o:{number}:{act}") for act in view.acts]
+
+
+def download_choice(t: Words, view: OrderView, base_url: str) -> Choice | None:
+    """Digital goods of a completed order, for the buyer."""
+    if view.party in MEMBERS or view.digital_file is None or view.order.state is not OrderState.COMPLETED:
+        return None
+    return Choice(t("chat.do.download"), url=f"{base_url}/download/{view.track_token}")

@@ -50,6 +50,7 @@ class Kind(StrEnum):
     PHOTO = "photo"
     CONTACT = "contact"
     PLACE = "place"
+    FILE = "file"
     COMMAND = "command"
     OTHER = "other"
 
@@ -62,6 +63,7 @@ class Answer:
     text: str = ""
     rest: str = ""
     pictures: tuple[FileId, ...] = ()
+    file: FileId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A file that arrived: kept as it is, and only ever handed out as an attachment."""
+
+    name: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """What arrived on a channel. `event_key` is its id there; `version` is the conversation's when the pressed button was shown."""
 
@@ -43,6 +51,7 @@ class Heard:
     answer: Answer
     version: int | None = None
     pictures: tuple[Picture, ...] = ()
+    document: Document | None = None
     thing: str = ""
     pressed_ref: str = ""
     """What was pressed on a card, and the message that carried the button."""
@@ -88,6 +97,8 @@ class Engine:
         answer = (
             replace(heard.answer, pictures=tuple(_keep(turn, picture) for picture in heard.pictures)) if heard.pictures else heard.answer
         )
+        if heard.document is not None:
+            answer = replace(answer, file=_keep_document(turn, heard.document))
         labels = place.shown.get("labels", {})
         if answer.kind is Kind.TEXT and answer.text in labels:
             answer = Answer(Kind.CHOICE, labels[answer.text])
@@ -180,6 +191,17 @@ def _keep(turn: Turn, picture: Picture) -> FileId:
             )
         )
     return first
+
+
+def _keep_document(turn: Turn, document: Document) -> FileId:
+    number, shop = FileId(turn.unit.new_id()), turn.shop
+    turn.unit.files.add(
+        StoredFile(
+            number, shop.id if shop else None, turn.person.id, "document", "application/octet-stream", 0, 0, document.body, turn.unit.now,
+            document.name[:120],
+        )
+    )  # fmt: skip
+    return number
 
 
 def delivered(unit: Unit, said: Said, channel: ChannelKind, ref: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from bot.cards import order_choices, order_text
+from bot.cards import download_choice, order_choices, order_text
 from bot.dialog import Choice, rows_of
 from bot.engine import Engine, Said
 from bot.mouths.telegram import TelegramMouth
@@ -126,6 +126,8 @@ def _rows(t: Words, view: OrderView, base_url: str) -> tuple[tuple[Button, ...],
     choices = order_choices(t, view)
     if view.party not in MEMBERS:
         choices.append(Choice(t("chat.do.open_page"), url=f"{base_url}/track/{view.track_token}"))
+    download = download_choice(t, view, base_url)
+    choices = [*choices, download] if download is not None else choices
     return tuple(tuple(Button(choice.text, data=choice.key, url=choice.url) for choice in row) for row in rows_of(*choices))
 
 

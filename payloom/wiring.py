@@ -14,6 +14,7 @@ from typing import Any
 
 import telegram
 from aiohttp import web
+from telegram import Bot
 
 from bot.application import TelegramDoor
 from bot.dialogs import DIALOGS
@@ -32,6 +33,7 @@ from gateways.payments.daraja import Daraja
 from gateways.seals import AesSeals
 from gateways.telegram_transport import AiohttpRequest
 from jobs.timetable import Jobs, Timed
+from payloom.readiness import readiness
 from payloom.settings import Settings
 from storage.bell import LocalBell, PostgresBell
 from storage.pictures import Pictures
@@ -42,6 +44,7 @@ from storage.unit import Surroundings
 from usecases import sweeps
 from usecases.gateways import PLATFORM, credentials_of, save_credentials
 from usecases.hall import Hall
+from usecases.tell import keep_admin_chat
 
 
 class SystemClock:
@@ -75,12 +78,14 @@ class Built:
     http: Http
     daraja: Daraja
     pictures: Pictures
+    bot: Bot
     _opened: list[str] = field(default_factory=list)
 
     async def open_store(self) -> None:
         await self.store.open()
         await self.bell.open()
         await self.hall.store.write(_keep_platform_credentials, self.settings.mpesa_credentials)
+        await self.hall.store.write(keep_admin_chat, ChannelKind.TELEGRAM, self.settings.admin_chat)
 
     async def open_doors(self, *doors: str) -> None:
         """`bot` and `worker`; the web door is an application that a server runs."""
@@ -128,6 +133,7 @@ class Built:
             trusted_proxies=frozenset(self.settings.trusted_proxies),
             pictures=self.pictures.sizes,
             unavailable=(StoreUnavailable,),
+            readiness=readiness(self.hall.store, self.settings.database_url),
         )
 
 
@@ -191,7 +197,7 @@ def build(
         return 0
 
     jobs = Jobs(hall, tellers, (Timed("updates", 10, updates_again),))
-    return Built(settings, hall, store, bell, jobs, door, mouth, http, daraja, pictures)
+    return Built(settings, hall, store, bell, jobs, door, mouth, http, daraja, pictures, bot)
 
 
 def webhook_path(tokens: Tokens) -> str:

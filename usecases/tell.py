@@ -9,10 +9,11 @@ from domain.facts import FACTS
 from domain.ids import OrderId, OrganizationId, OutboxId, PersonId
 from domain.life import OutboxState
 from domain.order import Order
-from domain.person import ChannelKind
+from domain.person import ChannelKind, Language
 from domain.ports import Unit
 from domain.records import OutboxMessage
-from domain.rights import Actor
+from domain.rights import CLOCK, Actor
+from usecases.people import arrive
 
 OUTBOX = "outbox"
 ADMINS = "admins"
@@ -61,6 +62,7 @@ def alert(unit: Unit, what: str, key: str, **facts: Any) -> None:
     """Something a person who runs the house must look at: kept in the trail of alerts and sent to the admin chat."""
     mark = unit.marks.get(ADMINS) or {}
     people = [PersonId(number) for number in mark.get("persons", ())]
+    unit.trail.add(f"alert:{what}", CLOCK, what, key=key, **facts)
     for person_id in people:
         tell_person(unit, person_id, "alert", f"{what}:{key}", what=what, **facts)
     unit.wake("alert", what=what, key=key)
@@ -88,3 +90,13 @@ def _post(unit: Unit, messages: Sequence[OutboxMessage]) -> None:
     if messages:
         unit.outbox.add(messages)
         unit.wake(OUTBOX)
+
+
+def keep_admin_chat(unit: Unit, kind: ChannelKind, address: str) -> None:
+    """The chat that hears alerts, from the settings. Nothing happens when it is empty or known."""
+    if not address:
+        return
+    person = arrive(unit, kind, address, ADMINS, Language.EN)
+    listening = (unit.marks.get(ADMINS) or {}).get("persons", [])
+    if person.id not in listening:
+        unit.marks.put(ADMINS, {"persons": [*listening, person.id]})

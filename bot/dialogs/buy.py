@@ -183,14 +183,23 @@ def ask_waiting(turn: Turn) -> Screen:
         key = "chat.buy.paid_direct" if view.order.escrow is None else "chat.buy.paid"
         text = turn.say(key, total=checkout.total, number=view.order.number, shop=view.shop)
         return Screen(text, rows_of(Choice(turn.t("chat.do.open_order"), f"o:{view.order.number}:card"), turn.choice("home")))
+    if attempt is not None and attempt.state is AttemptState.SUCCEEDED:
+        why = _why(turn, f"money_{view.refund.reason if view.refund is not None else 'unknown'}")
+        return Screen(why, rows_of(turn.choice("buy_again"), turn.choice("home")))
     if checkout.state in {CheckoutState.EXPIRED, CheckoutState.CANCELLED}:
         key = "expired" if checkout.state is CheckoutState.EXPIRED else "cancelled"
         return Screen(turn.say(f"chat.buy.{key}", name=view.link.name), rows_of(turn.choice("buy_again"), turn.choice("home")))
     if attempt is None or attempt.state in {AttemptState.FAILED, AttemptState.CANCELLED, AttemptState.EXPIRED}:
-        why = turn.say(f"errors.payment.{attempt.result if attempt is not None and attempt.result else 'unknown'}")
+        why = _why(turn, attempt.result if attempt is not None and attempt.result else "unknown")
         return Screen(f"{why}\n\n{turn.say('chat.buy.try_again', total=checkout.total)}", rows_of(*_retry(turn)))
     text = turn.say("chat.buy.waiting", total=checkout.total, phone=attempt.phone.masked if attempt.phone else "-")
     return Screen(text, rows_of(turn.choice("look_again"), turn.choice("cancel")))
+
+
+def _why(turn: Turn, result: str) -> str:
+    """What became of a try to pay, or of money that came all the same, in words."""
+    key = f"errors.payment.{result}"
+    return turn.say(key if turn.t.has(key) else "errors.payment.unknown")
 
 
 def _retry(turn: Turn) -> tuple[Choice, ...]:

@@ -42,16 +42,24 @@ def ask_menu(turn: Turn) -> Screen:
     return Screen("\n".join(lines), rows_of(*(turn.choice(place) for place in places), turn.choice("help")))
 
 
-def take_menu(turn: Turn, answer: Answer) -> Next:
-    if answer.kind is Kind.CHOICE and answer.text in _PLACES:
-        step, dialog = _PLACES[answer.text]
-        return Next(step, dialog, forget=True)
+def shortcut(turn: Turn, answer: Answer) -> Next | None:
+    """What works on every screen that asks for no words: a link's code, or a product in one message. None for anything else."""
     if answer.kind is Kind.TEXT and (code := read_link_code(answer.text)) is not None and turn.unit.links.by_code(code) is not None:
         return Next("card", "buy", {"code": code}, forget=True)
     if answer.kind in {Kind.TEXT, Kind.PHOTO} and (product := read_product(turn, answer)) is not None:
         if turn.shop is None:
             return Next("shop", "start", {"onward": "sell"}, forget=True, note=turn.say("chat.home.shop_first"))
         return product
+    return None
+
+
+def take_menu(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.CHOICE and answer.text in _PLACES:
+        step, dialog = _PLACES[answer.text]
+        return Next(step, dialog, forget=True)
+    short = shortcut(turn, answer)
+    if short is not None:
+        return short
     if answer.kind is Kind.PHOTO:
         return Next("name", "sell", {"pictures": list(answer.pictures)}, forget=True, note=turn.say("chat.sell.photo_kept"))
     return Next("menu", "home", forget=True, note=turn.say("chat.not_understood"))

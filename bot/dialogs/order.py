@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bot.cards import order_choices, order_text
+from bot.cards import download_choice, order_choices, order_text
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
+from bot.dialogs.home import shortcut
 from domain.ids import FileId
 from domain.order import OrderAct, Reason
 from domain.person import clean_text
@@ -17,7 +18,11 @@ def ask_card(turn: Turn) -> Screen:
     view = order_for(turn.unit, turn.buyer(), turn.data["number"])
     web = Choice(turn.t("chat.do.open_page"), url=f"{turn.unit.house.base_url}/track/{view.track_token}")
     return Screen(
-        order_text(turn.t, view), (*rows_of(*order_choices(turn.t, view)), *rows_of(web, turn.choice("purchases"), turn.choice("home")))
+        order_text(turn.t, view),
+        (
+            *rows_of(*order_choices(turn.t, view)),
+            *rows_of(download_choice(turn.t, view, turn.unit.house.base_url), web, turn.choice("purchases"), turn.choice("home")),
+        ),
     )
 
 
@@ -26,7 +31,7 @@ def take_card(turn: Turn, answer: Answer) -> Next:
         return Next("list", "purchases", forget=True)
     if answer.kind is Kind.CHOICE:
         return Next("menu", "home", forget=True)
-    return Next("card", note=turn.say("chat.pick_one"))
+    return shortcut(turn, answer) or Next("card", note=turn.say("chat.pick_one"))
 
 
 def ask_done(turn: Turn) -> Screen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.cards import order_choices, order_text
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
+from bot.dialogs.home import shortcut
 from domain.errors import BadInput, LimitReached
 from domain.life import OrderState
 from domain.order import MOST_CODE_TRIES, OrderAct
@@ -37,7 +38,7 @@ def take_list(turn: Turn, answer: Answer) -> Next:
         return Next("list", "links", forget=True)
     if answer.kind is Kind.CHOICE:
         return Next("menu", "home", forget=True)
-    return Next("list", note=turn.say("chat.pick_one"))
+    return shortcut(turn, answer) or Next("list", note=turn.say("chat.pick_one"))
 
 
 def ask_card(turn: Turn) -> Screen:
@@ -50,7 +51,7 @@ def take_card(turn: Turn, answer: Answer) -> Next:
         return Next("list", forget=True)
     if answer.kind is Kind.CHOICE:
         return Next("menu", "home", forget=True)
-    return Next("card", note=turn.say("chat.pick_one"))
+    return shortcut(turn, answer) or Next("card", note=turn.say("chat.pick_one"))
 
 
 def ask_done(turn: Turn) -> Screen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
+from bot.dialogs.home import shortcut
 from usecases.views import purchases
 
 
@@ -21,7 +22,7 @@ def take_list(turn: Turn, answer: Answer) -> Next:
         return Next("code", "buy", forget=True)
     if answer.kind is Kind.CHOICE:
         return Next("menu", "home", forget=True)
-    return Next("list", note=turn.say("chat.pick_one"))
+    return shortcut(turn, answer) or Next("list", note=turn.say("chat.pick_one"))
 
 
 DIALOG = {"list": Step(ask_list, take_list)}

@@ -88,7 +88,7 @@ def ask_description(turn: Turn) -> Screen:
 def take_description(turn: Turn, answer: Answer) -> Next:
     if answer.kind is Kind.CHOICE:
         return Next("photos") if answer.text == "skip" else Next("menu", "home", forget=True)
-    if answer.kind is Kind.PHOTO:
+    if answer.kind in {Kind.PHOTO, Kind.FILE}:
         return take_photos(turn, answer)
     return Next("photos", data={"description": clean_text(answer.text, "description", MOST_DESCRIPTION)})
 
@@ -102,6 +102,8 @@ def ask_photos(turn: Turn) -> Screen:
 def take_photos(turn: Turn, answer: Answer) -> Next:
     if answer.kind is Kind.CHOICE:
         return Next("menu", "home", forget=True) if answer.text == "cancel" else Next("stock")
+    if answer.kind is Kind.FILE and answer.file is not None:
+        return Next("stock", data={"digital": answer.file}, note=turn.say("chat.sell.digital_kept"))
     if answer.kind is not Kind.PHOTO:
         return Next("photos", note=turn.say("chat.sell.send_photo"))
     pictures = [*turn.data.get("pictures", []), *answer.pictures]
@@ -139,6 +141,8 @@ def ask_check(turn: Turn) -> Screen:
         lines.append(turn.say("chat.sell.photo_count", count=len(data["pictures"])))
     if data.get("stock") is not None:
         lines.append(turn.say("chat.sell.stock_count", count=data["stock"]))
+    if data.get("digital") is not None:
+        lines.append(turn.say("chat.sell.digital"))
     lines += ["", turn.say("chat.sell.fee_note", percent=_percent(turn))]
     choices = [
         turn.choice("create"),
@@ -162,6 +166,8 @@ def _percent(turn: Turn) -> str:
 
 
 def take_check(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.FILE and answer.file is not None:
+        return Next("check", data={"digital": answer.file}, note=turn.say("chat.sell.digital_kept"))
     if answer.kind is not Kind.CHOICE:
         product = read_product(turn, answer) if answer.kind in {Kind.TEXT, Kind.PHOTO} else None
         return product or Next("check", note=turn.say("chat.sell.check_hint"))
@@ -177,6 +183,7 @@ def take_check(turn: Turn, answer: Answer) -> Next:
         NewLink(
             key=turn.key, name=data["name"], price=_price(data), description=data.get("description", ""),
             pictures=tuple(FileId(number) for number in data.get("pictures", [])), stock=data.get("stock"),
+            digital_file=FileId(data["digital"]) if data.get("digital") is not None else None,
         ),
     )  # fmt: skip
     return Next("done", data={"code": link.code}, forget=True)

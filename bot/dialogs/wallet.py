@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.dialog import Answer, Kind, Next, Screen, Step, Turn, rows_of
+from bot.dialogs.home import shortcut
 from domain.money import Money
 from usecases.views import wallet_view
 
@@ -21,7 +22,7 @@ def take_balance(turn: Turn, answer: Answer) -> Next:
     if answer.kind is Kind.CHOICE and answer.text in places:
         step, dialog = places[answer.text]
         return Next(step, dialog, forget=True)
-    return Next("balance", note=turn.say("chat.pick_one"))
+    return shortcut(turn, answer) or Next("balance", note=turn.say("chat.pick_one"))
 
 
 def ask_history(turn: Turn) -> Screen:

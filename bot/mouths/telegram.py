@@ -6,6 +6,7 @@ Bot API through python-telegram-bot. An update is confirmed to Telegram only aft
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from telegram import InlineQueryResultArticle, InputTextMessageContent, LinkPrev
 from telegram.constants import ParseMode
 
 from bot.dialog import Answer, Choice, Kind, Screen
-from bot.engine import Engine, Heard, Picture, Said, delivered
+from bot.engine import Document, Engine, Heard, Picture, Said, delivered
 from domain.errors import BadInput
 from domain.ids import FileId, read_link_code
 from domain.link import Link
@@ -138,6 +139,8 @@ class TelegramMouth:
             return None
         if message.photo:
             return await self._photo(blank, message)
+        if message.document is not None:
+            return await self._document(blank, message.document, message.caption or "")
         return replace(blank, answer=_answer_of(message, user))
 
     async def _photo(self, blank: Heard, message: telegram.Message) -> Heard:
@@ -151,6 +154,16 @@ class TelegramMouth:
         except BadInput:
             return replace(blank, answer=replace(answer, kind=Kind.OTHER))
         return replace(blank, answer=answer, pictures=(Picture(sizes),))
+
+    async def _document(self, blank: Heard, sent: telegram.Document, caption: str) -> Heard:
+        """A file, fetched before the turn. A picture sent as a file is a picture."""
+        if (sent.file_size or 0) > MOST_DOWNLOAD:
+            return replace(blank, answer=Answer(Kind.OTHER, caption))
+        raw = bytes(await (await sent.get_file()).download_as_bytearray())
+        if (sent.mime_type or "").startswith("image/"):
+            with contextlib.suppress(BadInput):
+                return replace(blank, answer=Answer(Kind.PHOTO, caption), pictures=(Picture(await self._pictures.sizes(raw)),))
+        return replace(blank, answer=Answer(Kind.FILE, caption), document=Document(sent.file_name or "file", raw))
 
     async def _answer_press(self, query: telegram.CallbackQuery, toast: str) -> None:
         try:

@@ -86,10 +86,10 @@ class Streets:
 
     async def close(self) -> None:
         await self.house.close_doors()
+        await self.town.stop()
         if self._runner is not None:
             await self._runner.cleanup()
         await self.house.close_store()
-        await self.town.stop()
 
 
 def _roomy(route: web.AbstractRouteDef) -> web.AbstractRouteDef:

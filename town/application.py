@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
 from town.control import Control
 from town.core import Core
+from town.daraja import Daraja
+from town.phones import Phones
 from town.telegram import BotApi, Telegram
 from town.telegram.api import BODY_LIMIT
 from town.telegram.memory import load, save
@@ -29,7 +28,7 @@ DEFAULT_TOKEN = "100200300:TOWN-TOKEN-not-a-secret-0000000000000"
 class Town:
     """One town. `routes()` can be mounted into any aiohttp application; whoever does calls `start` and `stop`.
 
-    With `keep`, a file, Telegram and the clock are as they were left when the town starts again.
+    With `keep`, a file, Telegram, Daraja, the phones and the clock are as they were left when the town starts again.
     """
 
     def __init__(
@@ -41,12 +40,9 @@ class Town:
         self._saving: asyncio.Task[None] | None = None
         self.telegram = Telegram(core, bot_token, bot_username)
         self.bot_api = BotApi(self.telegram)
-        self.phones = _built("town.phones", "Phones", core)
-        self.daraja = _built("town.daraja", "Daraja", core, self.phones)
-        states: dict[str, Callable[[], Any]] = {
-            name: part.state for name, part in (("phones", self.phones), ("daraja", self.daraja)) if hasattr(part, "state")
-        }
-        self.control = Control(core, self.telegram, states)
+        self.phones = Phones(core)
+        self.daraja = Daraja(core, self.phones)
+        self.control = Control(core, self.telegram, {"phones": self.phones.state, "daraja": self.daraja.state})
 
     @property
     def bot_api_base(self) -> str:
@@ -59,10 +55,7 @@ class Town:
         return f"{self.public_url}/town/telegram/file/bot"
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        routes = [*self.bot_api.routes(), *self.control.routes()]
-        for part in (self.phones, self.daraja):
-            if part is not None:
-                routes.extend(part.routes())
+        routes = [*self.bot_api.routes(), *self.control.routes(), *self.phones.routes(), *self.daraja.routes()]
         return [*routes, web.get("/town", _page), web.get("/town/", _to_page), web.get("/town/static/{name}", _static)]
 
     def application(self) -> web.Application:
@@ -86,10 +79,9 @@ class Town:
         self.telegram.updates.open()
         if self.keep is not None:
             load(self.telegram, self.keep)
+            self.daraja.load(_money(self.keep))
             self._saving = asyncio.get_running_loop().create_task(self._save_now_and_then(self.keep))
-        for part in (self.phones, self.daraja):
-            if hasattr(part, "start"):
-                await part.start()
+        await self.daraja.start()
 
     async def stop(self) -> None:
         """End everything that waits or delivers: polls, streams, webhooks, call-backs. Safe to repeat."""
@@ -98,27 +90,23 @@ class Town:
         if self._saving is not None and self.keep is not None:
             self._saving.cancel()
             self._saving = None
-            save(self.telegram, self.keep)
-        for part in (self.daraja, self.phones):
-            if hasattr(part, "stop"):
-                await part.stop()
+            self._save(self.keep)
+        await self.daraja.stop()
 
     async def _save_now_and_then(self, keep: Path) -> None:
         """So that even a town that is killed loses only the last seconds."""
         while True:
             if await self.core.journal.wait(60):
                 await asyncio.sleep(SAVED_EVERY_S)
-                save(self.telegram, keep)
+                self._save(keep)
+
+    def _save(self, keep: Path) -> None:
+        save(self.telegram, keep)
+        self.daraja.save(_money(keep))
 
 
-def _built(module: str, name: str, *arguments: Any) -> Any:
-    """A provider of the town, or None while its package is not there."""
-    try:
-        return getattr(import_module(module), name)(*arguments)
-    except ModuleNotFoundError as missing:
-        if missing.name is not None and missing.name.startswith("town."):
-            return None
-        raise
+def _money(keep: Path) -> Path:
+    return keep.with_suffix(".daraja.json")
 
 
 def _file(name: str) -> web.Response:

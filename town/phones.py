@@ -122,6 +122,13 @@ class Phones:
         self._phones: OrderedDict[str, Phone] = OrderedDict()
         self._numbers = itertools.count(1)
 
+    def all(self) -> list[Phone]:
+        return list(self._phones.values())
+
+    def put_back(self, phone: Phone) -> None:
+        """From an earlier life of the town."""
+        self._phones[phone.msisdn] = phone
+
     def phone(self, msisdn: str) -> Phone:
         """The phone with this number (any usual way to write it), made now if nobody touched it before."""
         found = self._phones.get(msisdn)

@@ -9,12 +9,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields as fields_of
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from town.core import Core
-from town.daraja import fields
+from town.daraja import fields, memory
 from town.daraja.alarms import Alarms
 from town.daraja.apps import TOKEN_LIFE_S, App, Portal, Refusal
 from town.daraja.books import Books
@@ -73,6 +74,14 @@ class Daraja:
     async def stop(self) -> None:
         await self._office.alarms.stop()
         await self._office.courier.stop()
+
+    def save(self, keep: Path) -> None:
+        """Keep books, pushes and phones in a file."""
+        memory.save(self._office.books, self._stk, self._office.phones, keep)
+
+    def load(self, keep: Path) -> bool:
+        """Take up what a file keeps, before the first request."""
+        return memory.load(self._office.books, self._stk, self._office.phones, self.apps, keep)
 
     @property
     def apps(self) -> dict[str, App]:

@@ -205,9 +205,9 @@ ATTEMPT: Final = Life(
     Move(AttemptState.CREATED, AttemptState.SENDING, _BUYER | _CLOCK),
     Move(AttemptState.CREATED, AttemptState.FAILED, _CLOCK),
     Move(AttemptState.SENDING, AttemptState.PENDING, _GATEWAY | _CLOCK),
-    *(Move(AttemptState.SENDING, end, _GATEWAY | _CLOCK) for end in (AttemptState.SUCCEEDED, *_ENDED_TRIES)),
-    *(Move(AttemptState.PENDING, end, _GATEWAY | _CLOCK) for end in (AttemptState.SUCCEEDED, *_ENDED_TRIES)),
-    *(Move(end, AttemptState.SUCCEEDED, _GATEWAY) for end in _ENDED_TRIES),
+    *(Move(AttemptState.SENDING, end, _GATEWAY | _CLOCK) for end in _ENDED_TRIES),
+    *(Move(AttemptState.PENDING, end, _GATEWAY | _CLOCK) for end in _ENDED_TRIES),
+    *(Move(state, AttemptState.SUCCEEDED, _GATEWAY) for state in (AttemptState.SENDING, AttemptState.PENDING, *_ENDED_TRIES)),
 )
 
 _OPEN_ORDER: Final = (OrderState.PAID, OrderState.ACCEPTED, OrderState.SHIPPED, OrderState.DELIVERED)

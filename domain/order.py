@@ -181,7 +181,7 @@ def _staged(order: Order, since: datetime, stages: Sequence[tuple[Due, timedelta
         return None
     due, after = stages[done + 1]
     at = since + after
-    if done + 1 == len(stages) - 1 and order.last_due_at is not None and done >= 0:
+    if done + 1 == len(stages) - 1 and order.last_due_at is not None:
         at = max(at, order.last_due_at + LAST_WARNING)
     return due, at
 
@@ -204,12 +204,12 @@ def order_acts(order: Order, party: Party, now: datetime) -> tuple[OrderAct, ...
     """The acts that the life and the rights allow this party at this instant."""
 
     def can(target: OrderState) -> bool:
-        return order.state is not target and ORDER.can(order.state, target, party)
+        return ORDER.can(order.state, target, party)
 
     acts: list[OrderAct] = []
     if party in MEMBERS:
         acts += [act for act, target in _SELLER_STEPS if can(target)]
-        if order.state in {OrderState.PAID, OrderState.ACCEPTED, OrderState.SHIPPED, OrderState.DELIVERED} and not order.digital:
+        if ORDER.can(order.state, OrderState.COMPLETED, Party.BUYER) and not order.digital and order.code_tries < MOST_CODE_TRIES:
             acts.append(OrderAct.ENTER_CODE)
         if can(OrderState.REFUNDED):
             acts.append(OrderAct.REFUND)

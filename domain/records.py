@@ -209,7 +209,6 @@ class Trail(Protocol):
         ...
 
 
-
 class Books(Protocol):
     def book(self, entry: Entry) -> None:
         """Write an entry once. The same kind and cause again raises Stale: somebody booked this fact first."""

@@ -13,7 +13,7 @@ from domain.rights import MEMBERS, Actor
 from domain.tokens import Purpose
 from usecases.orders import accept_order, follow_order, mark_delivered
 from usecases.people import set_role
-from usecases.views import party_in_order
+from usecases.views import order_for, party_in_order
 
 FOLLOW = "f"
 COMMANDS_SELLER = ("sell", "links", "orders", "wallet", "buy", "purchases", "role", "language", "help")
@@ -32,6 +32,8 @@ def _start(turn: Turn, rest: str) -> Next:
     code = read_link_code(rest)
     if code is not None:
         return Next("card", "buy", {"code": code}, forget=True)
+    if rest == "sell":
+        return _COMMANDS["sell"](turn, "")
     if rest.startswith(FOLLOW):
         return _follow(turn, rest.removeprefix(FOLLOW))
     if not turn.person.welcomed:
@@ -131,8 +133,8 @@ def act_at_once(turn: Turn, pressed: str) -> bool:
 
 
 def thing(turn: Turn, pressed: str) -> Next:
-    """A press on a card that leads into a dialog: `o:48219377:ship`."""
+    """A press on a card that leads into a dialog: `o:48219377:ship`. What is not offered (any more, or to this side) shows the card as it is."""
     actor, number, act = _read_thing(turn, pressed)
     dialog = "orders" if actor.party in MEMBERS else "order"
-    known = act in {item.value for item in OrderAct}
-    return Next(act if known else "card", dialog, {"number": number}, forget=True)
+    offered = act in order_for(turn.unit, actor, number).acts
+    return Next(act if offered else "card", dialog, {"number": number}, forget=True)

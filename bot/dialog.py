@@ -65,6 +65,12 @@ class Answer:
     pictures: tuple[FileId, ...] = ()
     file: FileId | None = None
 
+    def number(self, before: str) -> int | None:
+        """The number in a choice's key such as `n5`. None for every other key: a key comes back from outside and may be anything."""
+        digits = self.text.removeprefix(before)
+        usable = self.kind is Kind.CHOICE and digits != self.text and digits.isascii() and digits.isdigit() and len(digits) < 20
+        return int(digits) if usable and int(digits) < 2**63 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Next:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot import commands
 from bot.dialog import Answer, Dialog, Kind, Next, Screen, Turn
-from domain.errors import DomainError, NotFound, Stale
+from domain.errors import DomainError, Stale
 from domain.ids import AttemptId, FileId, OutboxId
 from domain.payment import Ability
 from domain.person import ChannelKind, Conversation, Language, Person
@@ -139,11 +139,12 @@ class Engine:
     def _refused(self, turn: Turn, place: Conversation, refusal: DomainError) -> Said:
         """The rules said no: the sentence about it, and the same question again."""
         turn.data = dict(place.data)
+        turn.attempts.clear()
         note = refusal_words(turn.t, refusal)
         try:
             screen = self._dialogs[place.dialog][place.step].ask(turn)
             dialog, step = place.dialog, place.step
-        except (NotFound, KeyError):
+        except (DomainError, KeyError):
             dialog, step = HOME
             turn.data = {}
             screen = self._dialogs[dialog][step].ask(turn)

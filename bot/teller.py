@@ -101,7 +101,7 @@ class TelegramTeller:
                 if edited.delivery is Delivery.REFUSED:
                     return await self._new_card(telling, message, Message(f"{line}\n\n{text}" if line else text, buttons), face)
                 await self._hall.store.write(_put_card, telling.card, face)
-            if not line or FACTS[message.fact].quiet or message.payload.get("actor") == telling.person.id:
+            if not line or message.payload.get("actor") == telling.person.id:
                 return Sent(Delivery.SENT)
             return await self._messenger.send(address, Message(_again(line, message), reply_to=telling.card.message_ref))
         return await self._new_card(telling, message, Message(_again(f"{line}\n\n{text}" if line else text, message), buttons), face)

@@ -17,12 +17,11 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`card` facts also refresh the receiver's order card in place; `quiet` ones only do that."""
+    """`card` facts also refresh the receiver's order card in place."""
 
     name: str
     urgency: Urgency
     card: bool = True
-    quiet: bool = False
 
 
 _ALL: Final = (
@@ -32,7 +31,6 @@ _ALL: Final = (
     Fact("order_delivered", Urgency.WORK),
     Fact("order_completed", Urgency.MONEY),
     Fact("order_refunded", Urgency.MONEY),
-    Fact("order_changed", Urgency.NEWS, quiet=True),
     Fact("dispute_opened", Urgency.MONEY),
     Fact("dispute_withdrawn", Urgency.WORK),
     Fact("dispute_decided", Urgency.MONEY),

@@ -241,7 +241,6 @@ ESCROW: Final = Life(
     frozenset({EscrowState.PENDING}),
     Move(EscrowState.PENDING, EscrowState.HELD, _GATEWAY, books=("capture",)),
     Move(EscrowState.PENDING, EscrowState.VOID, _CLOCK | _BUYER | _ADMIN),
-    Move(EscrowState.VOID, EscrowState.HELD, _GATEWAY, books=("capture",)),
     Move(EscrowState.HELD, EscrowState.RELEASED, _CONFIRMS, books=("release",)),
     Move(EscrowState.HELD, EscrowState.REFUNDED, _CANCELS, books=("refund_asked",)),
     Move(EscrowState.HELD, EscrowState.DISPUTED, _BUYER),

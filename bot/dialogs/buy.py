@@ -80,7 +80,8 @@ def ask_quantity(turn: Turn) -> Screen:
 
 def take_quantity(turn: Turn, answer: Answer) -> Next:
     if answer.kind is Kind.CHOICE:
-        return _onward(turn, int(answer.text[1:])) if answer.text.startswith("n") else Next("card")
+        count = answer.number("n")
+        return _onward(turn, count) if count is not None else Next("card")
     digits = answer.text.strip()
     if not (digits.isdecimal() and len(digits) <= 6):
         raise BadInput("quantity", "out_of_range", limit=MOST_QUANTITY)
@@ -225,7 +226,8 @@ def take_waiting(turn: Turn, answer: Answer) -> Next:
         return Next("card", data={"code": view.link.code}, forget=True)
     if answer.text == "cancel" and view.order is None:
         cancel_checkout(turn.unit, view.checkout.id, turn.buyer())
-        return Next("menu", "home", forget=True, note=turn.say("chat.buy.dropped"))
+        ringing = view.attempt is not None and view.attempt.live
+        return Next("menu", "home", forget=True, note=turn.say("chat.buy.dropped_ringing" if ringing else "chat.buy.dropped"))
     return Next("menu", "home", forget=True)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
 from bot.dialogs.sell import ask_qr, link_choices, link_url, read_count, read_product
+from domain.errors import BadInput
 from domain.ids import FileId
 from domain.life import LinkState
 from domain.link import MOST_PICTURES
 from domain.money import Money, parse_amount
+from domain.rights import Actor
 from usecases.links import edit_link, own_link, set_link_state
 from usecases.views import LinkRow, my_links
 
@@ -40,7 +42,7 @@ def _row(turn: Turn, row: LinkRow) -> str:
 def take_list(turn: Turn, answer: Answer) -> Next:
     if answer.kind is Kind.CHOICE:
         if answer.text.startswith("after"):
-            return Next("list", data={"after": int(answer.text[5:])})
+            return Next("list", data={"after": answer.number("after")})
         if answer.text == "sell":
             return Next("name", "sell", forget=True)
         if answer.text == "home":
@@ -89,15 +91,18 @@ def ask_edit(turn: Turn) -> Screen:
     field = turn.data["field"]
     link = own_link(turn.unit, turn.seller(), turn.data["code"])
     empty = turn.choice("unlimited") if field == "stock" else turn.choice("remove") if field in {"words", "photos"} else None
-    return Screen(
-        turn.say(f"chat.links.edit.{field}", name=link.name, price=link.price, most=MOST_PICTURES), rows_of(empty, turn.choice("back"))
-    )
+    currency = turn.data.get("options_in") or link.price.currency
+    options = [Choice(turn.t.money(Money(minor, currency)), f"p{minor}") for minor in turn.data.get("options") or []]
+    text = turn.say(f"chat.links.edit.{field}", name=link.name, price=link.price, most=MOST_PICTURES)
+    if options:
+        text = turn.say("chat.sell.price_unclear", name=link.name, currency=currency)
+    return Screen(text, rows_of(*options, empty, turn.choice("back")))
 
 
 def take_edit(turn: Turn, answer: Answer) -> Next:
     field, actor, code = turn.data["field"], turn.seller(), turn.data["code"]
     if answer.kind is Kind.CHOICE and answer.text == "back":
-        return Next("one")
+        return Next("one", data={"options": []})
     emptied = answer.kind is Kind.CHOICE
     if field == "photos":
         link = own_link(turn.unit, actor, code)
@@ -111,11 +116,27 @@ def take_edit(turn: Turn, answer: Answer) -> Next:
     if field == "stock":
         edit_link(turn.unit, actor, code, {"stock": None if emptied else read_count(answer)})
     elif field == "price":
-        link = own_link(turn.unit, actor, code)
-        edit_link(turn.unit, actor, code, {"price": parse_amount(answer.text, link.price.currency)})
+        return _edit_price(turn, answer, actor, code)
     else:
         edit_link(turn.unit, actor, code, {"name" if field == "name" else "description": "" if emptied else answer.text})
     return Next("one", note=turn.say("chat.links.saved"))
+
+
+def _edit_price(turn: Turn, answer: Answer, actor: Actor, code: str) -> Next:
+    """A typed price; one that can be read in two ways is asked about."""
+    currency = own_link(turn.unit, actor, code).price.currency
+    picked = answer.number("p")
+    if picked is not None and picked in (turn.data.get("options") or []):
+        price = Money(picked, turn.data.get("options_in") or currency)
+    else:
+        try:
+            price = parse_amount(answer.text, currency)
+        except BadInput as unclear:
+            if unclear.reason != "unclear":
+                raise
+            return Next("edit", data={"options": unclear.facts["options"], "options_in": unclear.facts["currency"]})
+    edit_link(turn.unit, actor, code, {"price": price})
+    return Next("one", data={"options": []}, note=turn.say("chat.links.saved"))
 
 
 def take_qr(turn: Turn, answer: Answer) -> Next:

@@ -10,7 +10,7 @@ from domain.order import OrderAct, Reason
 from domain.person import clean_text
 from domain.rights import Action
 from usecases.disputes import MOST_EVIDENCE, MOST_WORDS, open_dispute, withdraw_dispute
-from usecases.orders import Confirmed, cancel_order, confirm_delivery, the_order
+from usecases.orders import cancel_order, confirm_delivery, the_order
 from usecases.views import order_for
 
 
@@ -38,6 +38,8 @@ def ask_done(turn: Turn) -> Screen:
     """After a step: one line. The order's card in the chat shows the rest by itself."""
     view = order_for(turn.unit, turn.buyer(), turn.data["number"])
     line = turn.say(f"chat.card.state_buyer.{view.order.state}", number=view.order.number)
+    if view.order.release_wanted and view.order.ended_at is None:
+        line = turn.say("chat.order.waiting_proof")
     return Screen(line, rows_of(turn.choice("purchases"), turn.choice("home")))
 
 
@@ -53,8 +55,8 @@ def ask_confirm(turn: Turn) -> Screen:
 def take_confirm(turn: Turn, answer: Answer) -> Next:
     if answer.kind is not Kind.CHOICE or answer.text != "yes_confirm":
         return Next("card")
-    done = confirm_delivery(turn.unit, turn.buyer(), turn.data["number"])
-    return Next("done", note=turn.say("chat.order.waiting_proof") if done is Confirmed.WAITING else "")
+    confirm_delivery(turn.unit, turn.buyer(), turn.data["number"])
+    return Next("done")
 
 
 def ask_problem(turn: Turn) -> Screen:

@@ -43,7 +43,12 @@ def take_list(turn: Turn, answer: Answer) -> Next:
 
 def ask_card(turn: Turn) -> Screen:
     view = order_for(turn.unit, _actor(turn), turn.data["number"])
-    return Screen(order_text(turn.t, view), (*rows_of(*order_choices(turn.t, view)), *rows_of(turn.choice("orders"), turn.choice("home"))))
+    evidence = view.dispute.pictures if view.dispute is not None and view.order.state is OrderState.DISPUTED else ()
+    return Screen(
+        order_text(turn.t, view),
+        (*rows_of(*order_choices(turn.t, view)), *rows_of(turn.choice("orders"), turn.choice("home"))),
+        picture=evidence[0] if evidence else None,
+    )
 
 
 def take_card(turn: Turn, answer: Answer) -> Next:
@@ -58,6 +63,8 @@ def ask_done(turn: Turn) -> Screen:
     """After a step: one line. The order's card in the chat shows the rest by itself."""
     view = order_for(turn.unit, _actor(turn), turn.data["number"])
     line = turn.say(f"chat.card.state_seller.{view.order.state}", number=view.order.number)
+    if view.order.release_wanted and view.order.ended_at is None:
+        line = turn.say("chat.orders.code_waiting")
     return Screen(line, rows_of(turn.choice("orders"), turn.choice("home")))
 
 
@@ -107,7 +114,7 @@ def take_code(turn: Turn, answer: Answer) -> Next:
         return Next("enter_code")
     if done is Confirmed.WRONG:
         return Next("enter_code", note=turn.say("chat.orders.code_wrong"))
-    return Next("done", note=turn.say(f"chat.orders.code_{done}"))
+    return Next("done", note="" if done is Confirmed.WAITING else turn.say(f"chat.orders.code_{done}"))
 
 
 def ask_refund(turn: Turn) -> Screen:

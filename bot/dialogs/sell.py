@@ -27,7 +27,7 @@ def read_product(turn: Turn, answer: Answer) -> Next | None:
         return Next(
             "price",
             "sell",
-            {"name": clean_name(quick.name), "pictures": list(answer.pictures), "options": unclear.facts["options"]},
+            {"name": clean_name(quick.name), "pictures": list(answer.pictures), **_readings(unclear)},
             forget=True,
         )
     return Next(
@@ -36,6 +36,11 @@ def read_product(turn: Turn, answer: Answer) -> Next | None:
         {"name": name, "price": price.amount_minor, "currency": price.currency, "pictures": list(answer.pictures)},
         forget=True,
     )
+
+
+def _readings(unclear: BadInput) -> dict[str, Any]:
+    """An amount that can be read in two ways: the choices, and the currency that was named with it."""
+    return {"options": unclear.facts["options"], "options_in": unclear.facts["currency"]}
 
 
 def _currency(turn: Turn) -> str:
@@ -62,21 +67,23 @@ def take_name(turn: Turn, answer: Answer) -> Next:
 
 
 def ask_price(turn: Turn) -> Screen:
-    options = [Choice(turn.t.money(Money(minor, _currency(turn))), f"p{minor}") for minor in turn.data.get("options", [])]
+    currency = turn.data.get("options_in") or _currency(turn)
+    options = [Choice(turn.t.money(Money(minor, currency)), f"p{minor}") for minor in turn.data.get("options", [])]
     key = "chat.sell.price_unclear" if options else "chat.sell.price"
     return Screen(turn.say(key, name=turn.data["name"], currency=_currency(turn)), rows_of(*options, turn.choice("cancel")))
 
 
 def take_price(turn: Turn, answer: Answer) -> Next:
-    if answer.kind is Kind.CHOICE and answer.text.startswith("p") and answer.text[1:].isdigit():
-        return Next("description", data={"price": int(answer.text[1:]), "currency": _currency(turn), "options": []})
+    picked = answer.number("p")
+    if picked is not None and picked in turn.data.get("options", []):
+        return Next("description", data={"price": picked, "currency": turn.data.get("options_in") or _currency(turn), "options": []})
     if answer.kind is Kind.CHOICE:
         return Next("menu", "home", forget=True)
     try:
         price = parse_amount(answer.text, _currency(turn))
     except BadInput as unclear:
         if unclear.reason == "unclear":
-            return Next("price", data={"options": unclear.facts["options"]})
+            return Next("price", data=_readings(unclear))
         raise
     return Next("description", data={"price": price.amount_minor, "currency": price.currency, "options": []})
 
@@ -120,7 +127,8 @@ def ask_stock(turn: Turn) -> Screen:
 
 def take_stock(turn: Turn, answer: Answer) -> Next:
     if answer.kind is Kind.CHOICE:
-        return Next("check", data={"stock": int(answer.text[1:]) if answer.text.startswith("n") else None})
+        count = answer.number("n")
+        return Next("check", data={"stock": None if count is None else check_stock(count)})
     return Next("check", data={"stock": read_count(answer)})
 
 

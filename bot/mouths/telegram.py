@@ -241,8 +241,9 @@ def _chat_of(update: Mapping[str, Any]) -> int:
     """Whose turn it is: the user's id where there is one, so that one person's messages and presses stay in order."""
     for kind, body in update.items():
         if kind != "update_id" and isinstance(body, Mapping):
-            sender = body.get("from") or body.get("chat") or {}
-            return int(sender.get("id", 0)) if isinstance(sender, Mapping) else 0
+            sender = body.get("from") or body.get("chat")
+            number = sender.get("id") if isinstance(sender, Mapping) else None
+            return number if isinstance(number, int) else 0
     return 0
 
 

@@ -30,7 +30,7 @@ def test_everything_a_life_tells_is_a_fact() -> None:
 
 
 def test_each_fact_is_listed_once_under_its_own_name() -> None:
-    assert len(FACTS) == 23
+    assert len(FACTS) == 22
     assert all(name == fact.name for name, fact in FACTS.items())
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in FACTS)
 
@@ -38,12 +38,6 @@ def test_each_fact_is_listed_once_under_its_own_name() -> None:
 def test_money_is_told_before_work_and_work_before_news() -> None:
     assert sorted(Urgency) == [Urgency.MONEY, Urgency.WORK, Urgency.NEWS]
     assert [FACTS[name].urgency for name in ("order_paid", "order_shipped", "order_accepted")] == sorted(Urgency)
-
-
-def test_a_quiet_fact_only_refreshes_a_card() -> None:
-    quiet = [fact for fact in FACTS.values() if fact.quiet]
-    assert [fact.name for fact in quiet] == ["order_changed"]
-    assert all(fact.card for fact in quiet)
 
 
 def _drawn() -> dict[str, str]:

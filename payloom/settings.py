@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -143,6 +144,37 @@ def origins(settings: Settings) -> dict[str, str]:
         name: "default" if name not in settings.model_fields_set else "environment" if f"payloom_{name}" in here else ".env"
         for name in Settings.model_fields
     }
+
+
+def sqlite_file(database_url: str) -> Path | None:
+    """The file of an SQLite address, None for a server."""
+    return Path(database_url.partition(":///")[2].partition("?")[0]) if database_url.startswith("sqlite") else None
+
+
+def masked(value: Any) -> str:
+    """A setting as it may be seen: secrets as stars, the password of an address too."""
+    if isinstance(value, SecretStr):
+        return "***" if value.get_secret_value() else ""
+    if isinstance(value, tuple):
+        return ",".join("***" if isinstance(part, SecretStr) else str(part) for part in value)
+    return re.sub(r"(?<=://)([^:@/]*):[^@]*@", r"\1:***@", re.sub(r"(?i)(password=)[^&]*", r"\1***", str(value)))
+
+
+def secret_values(settings: Settings) -> list[str]:
+    """Every secret there is, longest first."""
+    found = []
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        found += [part.get_secret_value() for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, SecretStr)]
+    found += re.findall(r"://[^:@/]*:([^@]*)@", settings.database_url) + re.findall(r"(?i)password=([^&]*)", settings.database_url)
+    return sorted({secret for secret in found if len(secret) >= 4}, key=len, reverse=True)
+
+
+def hide_secrets(text: str) -> str:
+    """The text with stars in the place of every secret of the settings."""
+    for secret in secret_values(look()[0]):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _named(problems: list[str]) -> set[str]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from bot.mouths.telegram import GATEWAY as TELEGRAM
 from bot.mouths.telegram import TelegramMouth
 from bot.teller import TelegramTeller
 from domain.person import ChannelKind
-from domain.ports import Chance, Clock, Gateways, House, Unit
+from domain.ports import Chance, Clock, Gateways, House, Store, Unit
 from domain.rights import Actor, Party
 from domain.tokens import Purpose, Tokens
 from gateways.http import Http
@@ -153,10 +153,16 @@ def build(
     clock: Clock | None = None,
     chance: Chance | None = None,
     gateways: Gateways | None = None,
+    http: Http | None = None,
+    telegram_requests: tuple[AiohttpRequest, AiohttpRequest] | None = None,
+    wrap_store: Callable[[Store], Store] | None = None,
     telegram_file_base: str = "",
     paced: bool = True,
 ) -> Built:
-    """Join the rooms. Replacements are for the town and for tests: the same house with other arguments."""
+    """Join the rooms. Replacements are for the town and for tests: the same house with other arguments.
+
+    `telegram_requests` are the transport that speaks and the one that listens; what `wrap_store` returns is what the hall is given.
+    """
     clock, chance = clock or SystemClock(), chance or SystemChance()
     token = settings.telegram_token.get_secret_value()
     username = settings.telegram_username or "payloom_bot"
@@ -165,11 +171,11 @@ def build(
     seals = AesSeals([key.get_secret_value() for key in settings.encryption_keys])
     around = Surroundings(clock, chance, house, tokens, seals, settings.audit_key)
     bell, store = _storage(settings, around)
-    http = Http()
+    http = http or Http()
     source_ips = frozenset(settings.mpesa_source_ips) or None
     daraja = Daraja(http, settings.mpesa_api_base, clock, settings.mpesa_callback_base or settings.base_url, source_ips)
-    hall = Hall(store, gateways or {"daraja": daraja}, bell, clock, house, tokens)
-    request, polling = AiohttpRequest(), AiohttpRequest(connections=4, read_timeout_s=40)
+    hall = Hall(store if wrap_store is None else wrap_store(store), gateways or {"daraja": daraja}, bell, clock, house, tokens)
+    request, polling = telegram_requests or (AiohttpRequest(), AiohttpRequest(connections=4, read_timeout_s=40))
     base = settings.telegram_api_base
     bot: telegram.Bot = telegram.Bot(
         token or "0:none",

@@ -18,7 +18,8 @@ CARRIERS: Mapping[Method, str] = {Method.MPESA: "daraja"}
 """Who carries out what a person picks."""
 
 
-def _context(organization_id: OrganizationId, gateway: str) -> str:
+def sealed_for(organization_id: OrganizationId, gateway: str) -> str:
+    """What credentials are bound to: sealed for one owner and gateway, they open for no other."""
     return f"organization:{organization_id}:{gateway}:credentials"
 
 
@@ -41,7 +42,7 @@ def credentials_of(unit: Unit, organization_id: OrganizationId, gateway: str, di
     settings = unit.settings.get(owner, gateway)
     if settings is None:
         raise NotFound(what="gateway_settings")
-    opened: dict[str, str] = json.loads(unit.seals.open(settings.sealed, _context(owner, gateway)))
+    opened: dict[str, str] = json.loads(unit.seals.open(settings.sealed, sealed_for(owner, gateway)))
     return opened
 
 
@@ -51,7 +52,7 @@ def save_credentials(unit: Unit, actor: Actor, gateway: str, credentials: Mappin
     owner = PLATFORM if actor.organization_id is None else actor.organization_id
     if owner == PLATFORM and actor.party is not Party.ADMIN:
         raise NotFound(what="gateway_settings")
-    sealed = unit.seals.seal(json.dumps(dict(credentials), sort_keys=True), _context(owner, gateway))
+    sealed = unit.seals.seal(json.dumps(dict(credentials), sort_keys=True), sealed_for(owner, gateway))
     unit.settings.put(GatewaySettings(owner, gateway, sealed, unit.now if tested else None, unit.now))
     unit.trail.add(f"organization:{owner}", actor, "gateway_configured", gateway=gateway, tested=tested)
 

@@ -1,0 +1,79 @@
+"""What the command line says of a refusal: one plain sentence per code, with the next step where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from domain.errors import DomainError
+
+_NOT_FOUND: Final[Mapping[str, str]] = {
+    "person": "nobody with Telegram id {id} has written to the bot yet: let them open the bot and press Start, then try again",
+    "organization": "there is no organization {id}: `payloom admin organization list` shows them all",
+    "member": "{id} does not act for this organization: `payloom admin member list` shows who does",
+    "owner": "that person is no owner of this organization: API keys are made for an owner",
+    "api_key": "there is no API key {id}: `payloom admin api-key list` shows them",
+    "refund": "there is no such refund: `payloom admin refund list` shows those that wait",
+    "outbox": "there is no dead message with this id: `payloom admin outbox dead` shows them",
+    "inbox": "there is no such event: `payloom admin inbox list` shows those that wait",
+    "order": "there is no order with this number",
+    "dispute": "this order has no open dispute",
+    "attempt": "the payment of this order is not there, or the gateway has not confirmed it yet",
+    "gateway_settings": "no gateway is set up here: `payloom admin gateway set daraja` does it",
+}
+_BAD_INPUT: Final[Mapping[tuple[str, str], str]] = {
+    ("organization", "several"): "several organizations have this name: use the id, one of {options}",
+    ("member", "last_owner"): "that would leave the organization without an owner: make somebody else an owner first",
+    ("role", "unknown"): "a role is one of {options}",
+    ("feature", "not_a_name"): "a feature's name is small letters and underscores",
+    ("event", "applied"): "this event was applied already: there is nothing to replay",
+    ("refund", "not_a_part"): "the part that goes back must be more than nothing and less than the whole order ({limit} minor units)",
+    ("phone", "not_a_phone"): "this is no phone number",
+    ("currency", "unknown_currency"): "this currency is not known",
+    ("amount", "not_a_number"): "this amount is no number",
+    ("amount", "too_precise"): "this amount has more decimals than its currency",
+    ("amount", "unclear"): "this amount can be read in two ways: write it without a thousands separator",
+    ("lasts", "out_of_range"): "a key lasts from one day to {limit} days",
+    ("shop", "empty"): "a shop needs a name",
+    ("shop", "too_long"): "a shop's name has at most {limit} characters",
+    ("name", "empty"): "a name is needed",
+    ("name", "too_long"): "a name has at most {limit} characters",
+}
+_LIVES: Final[Mapping[str, str]] = {
+    "order": "this order is {source}: only a disputed one can be resolved",
+    "refund": "this refund is {source}: only a failed or unanswered one can be sent again or confirmed",
+}
+_CODES: Final[Mapping[str, str]] = {
+    "not_found": "there is no such thing here",
+    "illegal_transition": "this {life} is {source} and cannot become {target}",
+    "bad_input": "the {field} cannot be used ({reason})",
+    "limit_reached": "too many of these for now: it works again at {retry_at}",
+    "not_for_sale": "this is not for sale now ({reason})",
+    "cannot_pay": "this cannot be paid so ({reason})",
+    "not_proved_yet": "the gateway has not confirmed this payment yet: try again in a minute",
+    "stale": "somebody else changed it at the same moment: try again",
+    "broken": "refused: it would break promise {promise} of the books; run `payloom audit` and keep its output",
+}
+
+
+def sentence(error: DomainError) -> str:
+    """One sentence. Facts that the sentence needs and the error lacks are left open."""
+    facts = _Open({name: _plain(value) for name, value in error.facts.items()})
+    text = ""
+    if error.code == "not_found":
+        what = str(error.facts.get("what") or error.facts.get("table") or "")
+        text = _NOT_FOUND.get(what) or _NOT_FOUND.get(what.removesuffix("s"), "")
+    elif error.code == "bad_input":
+        text = _BAD_INPUT.get((str(error.facts.get("field")), str(error.facts.get("reason"))), "")
+    elif error.code == "illegal_transition":
+        text = _LIVES.get(str(error.facts.get("life")), "")
+    return (text or _CODES.get(error.code, "this is refused ({code})")).format_map(_Open(facts, code=error.code))
+
+
+class _Open(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "?"
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(str(part) for part in value) if isinstance(value, list | tuple) else str(value)

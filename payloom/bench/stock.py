@@ -1,0 +1,245 @@
+"""A database to measure on: one sale made by the hall's own verbs, then multiplied by SQL, ids and unique texts shifted row by row."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Table
+
+from domain.ids import AttemptId
+from domain.money import Money
+from domain.payment import Method, Outcome, Reply
+from domain.person import ChannelKind, Language
+from domain.phone import Phone
+from domain.ports import Unit
+from domain.rights import Actor, Party
+from domain.tokens import Purpose, Tokens
+from payloom import migrate
+from payloom.streets import town_settings
+from payloom.wiring import build
+from storage import tables
+from storage.postgres import conninfo
+from usecases import payments
+from usecases.checkouts import NewCheckout
+from usecases.links import NewLink, create_link
+from usecases.people import arrive, open_shop
+
+STEP: Final = 1 << 22
+"""Ids of one millisecond: a copy's ids are this much older than its neighbour's."""
+
+SELLER, BUYER = 3_000_000_000, 4_000_000_000
+"""Chat ids; those of copy n are n less."""
+
+PRICE: Final = Money(250_000, "KES")
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Copy n, from 0 to `count` - 1, is the sale whose ids are n * STEP less; copy 0 was made by the hall. `data` holds the town's secrets."""
+
+    data: Path
+    database_url: str
+    count: int
+    attempt_id: int
+    checkout_id: int
+    link_code: str
+    organization_id: int
+    person_id: int
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(town_settings(self.data, 0).token_keys)
+
+    def callbacks(self, numbers: Sequence[int]) -> list[bytes]:
+        """Daraja's words about these copies, each at its own address."""
+        tokens = self.tokens
+        return [_callback(tokens.make(Purpose.ATTEMPT, self.attempt_id - number * STEP), number) for number in numbers]
+
+    def elsewhere(self, database_url: str) -> Stock:
+        return Stock(
+            self.data, database_url, self.count, self.attempt_id, self.checkout_id, self.link_code, self.organization_id, self.person_id
+        )
+
+
+def ref_of(number: int) -> str:
+    return f"ws_CO_BENCH{number or ''}"
+
+
+def receipt_of(number: int) -> str:
+    return f"QB{number:08d}"
+
+
+def _callback(token: str, number: int) -> bytes:
+    items = [
+        {"Name": "Amount", "Value": PRICE.whole_units},
+        {"Name": "MpesaReceiptNumber", "Value": receipt_of(number)},
+        {"Name": "TransactionDate", "Value": 20260301120000},
+        {"Name": "PhoneNumber", "Value": 254712345678},
+    ]
+    told = {"MerchantRequestID": "29115-34620561-1", "CheckoutRequestID": ref_of(number), "ResultCode": 0,
+            "ResultDesc": "The service request is processed successfully.", "CallbackMetadata": {"Item": items}}  # fmt: skip
+    return post(f"/callbacks/daraja/{token}/stk", json.dumps({"Body": {"stkCallback": told}}).encode())
+
+
+def post(path: str, body: bytes, headers: str = "") -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+    return head.encode() + body
+
+
+def make(data: Path, database_url: str, count: int, *, people: bool = False) -> Stock:
+    """A migrated database with `count` sales whose phones ring; each has a shop and people of its own when `people` is true."""
+    data.mkdir(parents=True, exist_ok=True)
+    migrate.migrate(database_url)
+    with asyncio.Runner() as runner:
+        first = runner.run(_first(data, database_url))
+    stock = Stock(data, database_url, count, *first)
+    multiply(stock, _WAITING, people_too=people)
+    return stock
+
+
+async def _first(data: Path, database_url: str) -> tuple[int, int, str, int, int]:
+    built = build(town_settings(data, 0, database_url), paced=False)
+    await built.open_store()
+    try:
+        return await built.store.write(_one_sale, built.hall.abilities)
+    finally:
+        await built.close_store()
+
+
+def _one_sale(unit: Unit, abilities: Any) -> tuple[int, int, str, int, int]:
+    seller = arrive(unit, ChannelKind.TELEGRAM, str(SELLER), "Amina", Language.EN)
+    shop = open_shop(unit, seller.id, "Mama Amina", "telegram")
+    actor = Actor(Party.OWNER, "telegram", seller.id, shop.id)
+    words = "Light and strong, for the road and for the hills. " * 8
+    link = create_link(unit, actor, NewLink("bench", "Running shoes, size 42", PRICE, words))
+    buyer = arrive(unit, ChannelKind.TELEGRAM, str(BUYER), "Brian", Language.EN)
+    new = NewCheckout("bench", link.code, 1, "Brian", "Kilimani, Nairobi", "call first", Phone("+254712345678"), "en", "web", buyer.id)
+    attempt = payments.buy(unit, new, Method.MPESA, abilities)
+    payments.begin_attempt(unit, AttemptId(attempt.id))
+    payments.record_reply(unit, AttemptId(attempt.id), Reply(Outcome.PENDING, ref_of(0)))
+    return attempt.id, attempt.checkout_id, link.code, shop.id, seller.id
+
+
+Shifts = dict[str, tuple[str, ...]]
+"""Per table: columns whose id is shifted. Columns after a `+` are unique texts that get the copy's number; after a `-`, a text that ends in an id."""
+
+_WAITING: Final[Shifts] = {
+    "checkouts": ("id", "+number", "+key"),
+    "payments": ("id", "checkout_id"),
+    "attempts": ("id", "payment_id", "checkout_id", "+key", "+ref"),
+    "audit": ("id", "-subject"),
+}
+_PEOPLE: Final[Shifts] = {
+    "persons": ("id",),
+    "channels": ("person_id", "!address"),
+    "organizations": ("id",),
+    "members": ("organization_id", "person_id"),
+    "links": ("id", "organization_id", "created_by", "+code", "+key"),
+}
+_ALSO: Final[Shifts] = {
+    "checkouts": ("organization_id", "link_id", "buyer_id"),
+    "payments": ("organization_id",),
+    "attempts": ("organization_id",),
+}
+SETTLED: Final[Shifts] = {
+    "checkouts": ("id", "+number", "+key", "order_id"),
+    "payments": ("id", "checkout_id"),
+    "attempts": ("id", "payment_id", "checkout_id", "+key", "+ref", "+receipt"),
+    "orders": ("id", "+number", "checkout_id", "attempt_id"),
+    "entries": ("id", "-cause"),
+    "postings": ("entry_id", "-account"),
+    "audit": ("id", "-subject"),
+    "inbox": ("id", "+event_key"),
+    "outbox": ("id", "-key", "order_id"),
+}
+"""As `_WAITING`, for a sale that is done."""
+
+
+def multiply(stock: Stock, shifts: Shifts, *, people_too: bool = False) -> None:
+    """Copies 1 to `count` - 1 of every row there is; oldest first, so that indexes grow at their end."""
+    if people_too:
+        shifts = {**_PEOPLE, **{name: (*columns, *_ALSO.get(name, ())) for name, columns in shifts.items()}}
+    with connected(stock.database_url) as run:
+        for name, columns in shifts.items():
+            run(_copies(tables.metadata.tables[name], columns, stock))
+        run("ANALYZE")
+
+
+def _copies(table: Table, columns: Sequence[str], stock: Stock) -> str:
+    sqlite = stock.database_url.startswith("sqlite")
+    last = stock.count - 1
+    numbers = (
+        f"WITH RECURSIVE copy(n) AS (SELECT {last} WHERE {last} > 0 UNION ALL SELECT n - 1 FROM copy WHERE n > 1)"
+        if sqlite
+        else f"WITH copy AS (SELECT generate_series({last}, 1, -1) AS n)"
+    )
+    how = {column.lstrip("+-!"): column for column in columns}
+    values = ", ".join(_value(f'"{table.name}"."{column.name}"', how.get(column.name, ""), sqlite) for column in table.columns)
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    only = " WHERE subject LIKE 'sale:%'" if table.name == "audit" else ""
+    return f'INSERT INTO "{table.name}" ({names}) {numbers} SELECT {values} FROM copy, "{table.name}"{only}'  # noqa: S608 - names of our own
+
+
+def _value(column: str, how: str, sqlite: bool) -> str:
+    if not how:
+        return column
+    if how[0] == "+":
+        return f"{column} || CAST(n AS TEXT)"
+    if how[0] == "!":
+        return f"CAST(CAST({column} AS BIGINT) - n AS TEXT)"
+    if how[0] == "-":
+        return _text_with_id(column, sqlite)
+    return f"{column} - CAST(n AS BIGINT) * {STEP}"
+
+
+def _text_with_id(column: str, sqlite: bool) -> str:
+    """`sale:ID` or `kind:ID:rest` with the id shifted; a text without an id of that length stays as it is."""
+    if sqlite:
+        start = f"instr({column}, ':') + 1"
+        digits = f"CAST(substr({column}, {start}) AS INTEGER)"
+        return (f"CASE WHEN {digits} > {STEP} THEN substr({column}, 1, {start} - 1) || CAST({digits} - n * {STEP} AS TEXT) || "
+                f"substr({column}, {start} + length(CAST({digits} AS TEXT))) ELSE {column} END")  # fmt: skip
+    digits = f"CAST(substring({column} FROM ':(\\d{{12,}})') AS BIGINT)"
+    return (f"CASE WHEN {digits} IS NULL THEN {column} ELSE replace({column}, CAST({digits} AS TEXT), "
+            f"CAST({digits} - CAST(n AS BIGINT) * {STEP} AS TEXT)) END")  # fmt: skip
+
+
+@contextlib.contextmanager
+def connected(database_url: str) -> Iterator[Callable[[str], Any]]:
+    """Runs plain SQL on either engine, in one transaction."""
+    if database_url.startswith("sqlite"):
+        import sqlite3  # noqa: PLC0415 - one engine of two
+
+        with contextlib.closing(sqlite3.connect(sqlite_path(database_url))) as connection, connection:
+            yield lambda text: connection.execute(text).fetchall()
+    else:
+        import psycopg  # noqa: PLC0415 - as above
+
+        with psycopg.connect(conninfo(database_url)) as server:
+
+            def run(text: Any) -> Any:
+                cursor = server.execute(text)
+                return cursor.fetchall() if cursor.description else []
+
+            yield run
+
+
+def sqlite_path(database_url: str) -> Path:
+    return Path(database_url.partition(":///")[2])
+
+
+def name_of(database_url: str) -> str:
+    return database_url.partition("?")[0].rpartition("/")[2]
+
+
+def copy_sqlite(database_url: str, to: Path) -> str:
+    """Another file with the same rows (the source is closed and has no log left)."""
+    shutil.copyfile(sqlite_path(database_url), to)
+    return f"sqlite+aiosqlite:///{to}"

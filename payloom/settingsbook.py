@@ -1,0 +1,110 @@
+"""What each setting means. `python -m payloom.settingsbook` writes docs/settings.md and .env.example from here; a test compares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import SecretStr
+
+from payloom.settings import Settings
+
+GROUPS: Final[dict[str, dict[str, str]]] = {
+    "Core": {
+        "database_url": "Where everything is kept: `sqlite+aiosqlite:///file` (one process) or `postgresql://user:password@host/name` (any number).",
+        "base_url": "Our public address, https in production, without a path. Links and callbacks are made from it, never from a request.",
+        "host": "The address the web door listens on. Behind a proxy on the same machine: 127.0.0.1.",
+        "port": "The port the web door listens on.",
+        "secret_key": "One or more, with commas, each 32 characters at least. Tokens in links are made with the first and read with all; the last "
+        "one proves the audit trail: put new ones in front, keep the last for ever.",
+        "encryption_keys": "One or more, with commas, each 32 random bytes in base64. Gateways' credentials are sealed with the first and opened with all.",
+        "log_format": "`text` for people, `json` for machines. To standard error.",
+        "log_level": "`debug`, `info`, `warning` or `error`.",
+        "default_country": "Two letters: how phone numbers without a country are read, and where new shops are.",
+        "default_currency": "Three letters: what new shops sell in.",
+        "fee_bps": "The platform's part of a release in basis points (250 is 2.5 %), for shops opened from now on.",
+        "trusted_proxies": "Addresses of proxies, with commas, whose X-Forwarded-For is believed. Empty behind a proxy: everybody shares its limits.",
+    },
+    "Telegram": {
+        "telegram_token": "The bot's token from @BotFather.",
+        "telegram_api_base": "Where the Bot API is; another address for a local Bot API server or an imitation.",
+        "telegram_mode": "`polling`: `payloom run bot` asks. `webhook`: Telegram calls `payloom run web`.",
+        "telegram_webhook_secret": "Webhook mode: 16 to 256 of A-Z a-z 0-9 _ -; Telegram shows it in a header.",
+        "telegram_username": "The bot's name without @: links into the chat are made with it.",
+        "admin_chat": "Not used yet: who gets the alerts is kept in the database, `payloom admin admins add TELEGRAM_ID`.",
+    },
+    "M-Pesa": {
+        "mpesa_api_base": "Daraja: the sandbox, or `https://api.safaricom.co.ke` for real money.",
+        "mpesa_consumer_key": "Of the app in Daraja's portal. Empty: only shops with an account of their own can be paid.",
+        "mpesa_consumer_secret": "Of the same app.",
+        "mpesa_short_code": "The paybill, or the store number of a till, that takes the payments.",
+        "mpesa_till": "BUYGOODS: the till number. Empty: the short code.",
+        "mpesa_passkey": "Of the short code, for STK prompts.",
+        "mpesa_transaction_type": "`PAYBILL` or `BUYGOODS`.",
+        "mpesa_initiator": "The API operator that refunds are made as. Without it refunds fail and wait for a person.",
+        "mpesa_security_credential": "The operator's password, encrypted with Daraja's certificate.",
+        "mpesa_callback_base": "Where Daraja calls us, when it is not the public address. Daraja refuses the words mpesa, safaricom, exe, cmd, sql, query.",
+        "mpesa_source_ips": "Addresses Daraja calls from, with commas; others are logged. Empty: not looked at.",
+    },
+}
+_NEEDED: Final = {
+    "secret_key": "required",
+    "encryption_keys": "required",
+    "telegram_token": "required",
+    "telegram_webhook_secret": "required in webhook mode",
+    "mpesa_consumer_secret": "required with the consumer key",
+    "mpesa_short_code": "required with the consumer key",
+    "mpesa_passkey": "required with the consumer key",
+}
+_HEAD: Final = """\
+# Settings
+
+Written by `python -m payloom.settingsbook` from `payloom/settingsbook.py`; a test compares it with the program.
+
+From the environment, or from a file `.env` in the folder the command runs in (the environment wins). Every name begins with `PAYLOOM_`.
+An empty value counts as absent. `payloom run` names everything that is missing or wrong at once and does not start; `payloom doctor` shows
+every value (secrets as `***`), where it comes from, and what to do. `payloom town` (`make run`) needs none of them: it makes its own.
+"""
+_ENV_HEAD: Final = """\
+# Settings of `payloom run`. Copy to `.env`, fill in what is required, keep it from others (chmod 600 .env), never commit it.
+# The town (`make run`) needs none of this. More on each: docs/settings.md. To check: payloom doctor
+"""
+
+
+def is_secret(name: str) -> bool:
+    hint: Any = Settings.model_fields[name].annotation
+    return hint is SecretStr or (get_origin(hint) is tuple and SecretStr in get_args(hint))
+
+
+def default_of(name: str) -> str:
+    value: Any = Settings.model_fields[name].default
+    return "" if isinstance(value, SecretStr | tuple) else str(value)
+
+
+def markdown() -> str:
+    """docs/settings.md."""
+    lines = [_HEAD]
+    for group, settings in GROUPS.items():
+        lines += [f"## {group}", "", "| name | default | what it is |", "| --- | --- | --- |"]
+        for name, about in settings.items():
+            usual = f"`{default_of(name)}`" if default_of(name) else _NEEDED.get(name, "empty")
+            lines.append(f"| `PAYLOOM_{name.upper()}` | {usual} | {about}{' Secret.' if is_secret(name) else ''} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def env_example() -> str:
+    """.env.example: what is required stands open, the rest as a comment with its default."""
+    lines = [_ENV_HEAD]
+    for group, settings in GROUPS.items():
+        lines.append(f"# --- {group} ---")
+        for name, about in settings.items():
+            needed = _NEEDED.get(name, "")
+            lines += [f"# {about.replace('`', '')}{f' ({needed})' if needed else ''}"]
+            lines += [f"{'' if needed == 'required' else '#'}PAYLOOM_{name.upper()}={default_of(name)}", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    Path("docs/settings.md").write_text(markdown(), "utf-8")
+    Path(".env.example").write_text(env_example(), "utf-8")

@@ -36,6 +36,14 @@ _DUE = Sql(
     .order_by(orders.c.due_at)
     .limit(bindparam("most"))
 )
+_COMPLETED = Sql(
+    select(func.count()).select_from(
+        select(orders.c.id)
+        .where(orders.c.organization_id == bindparam("organization_id"), orders.c.state == "COMPLETED")
+        .limit(bindparam("most"))
+        .subquery()
+    )
+)
 _HELD = Sql(
     select(orders.c.currency, func.sum(orders.c.amount_minor))
     .where(
@@ -68,6 +76,9 @@ class OrderRows(Repository[Order]):
 
     def due(self, now: datetime, limit: int) -> Sequence[OrderId]:
         return [OrderId(row[0]) for row in self.session.run(_DUE, now=to_us(now), most=limit).fetchall()]
+
+    def completed(self, organization_id: OrganizationId, most: int) -> int:
+        return int(self.session.run(_COMPLETED, organization_id=organization_id, most=most).fetchone()[0])
 
     def held_minor(self, organization_id: OrganizationId) -> dict[str, int]:
         return {row[0]: int(row[1]) for row in self.session.run(_HELD, organization_id=organization_id).fetchall()}

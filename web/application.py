@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
@@ -12,7 +11,9 @@ from domain.order import OrderAct
 from templates.words import LANGUAGES, words
 from usecases.hall import Hall
 from web import ops
-from web.door import DOOR, Door, PictureMaker
+from web.api import v1 as api
+from web.bodies import READ_S
+from web.door import DOOR, Door, PictureMaker, always
 from web.hooks import daraja
 from web.live import HEARTBEAT_S, Live
 from web.lookups import Lookups
@@ -70,38 +71,31 @@ def application(
     gauges: Gauges | None = None,
     heartbeat_s: float = HEARTBEAT_S,
     fresh_s: float = FRESH_S,
+    body_s: float = READ_S,
 ) -> web.Application:
     """The application, not yet running.
 
     `new_key` gives 32 unguessable lower-case hex digits. `extra_routes` belong to somebody else (the town): no policy, origin check or body limit
     of ours is put on them. `unavailable` are the errors that mean the database cannot be used now (503). `readiness` are the checks of /readyz,
-    `gauges` more numbers for /metrics. `trusted_proxies` are addresses whose X-Forwarded-For is believed.
+    `gauges` more numbers for /metrics. `trusted_proxies` are addresses whose X-Forwarded-For is believed. A body has `body_s` seconds to arrive.
     """
     kept = ops.Metrics(gauges)
+    headers = always(https=hall.house.base_url.startswith("https:"))
     spoken = {language: words(language) for language in LANGUAGES}
     shelf = Shelf(hall, buy.make_page(hall.house.base_url.rstrip("/"), spoken), fresh_s)
-    door = Door(hall, shelf, Visits(hall.store), Live(hall.bell, heartbeat_s), kept, new_key, pictures, trusted_proxies)
+    door = Door(hall, shelf, Visits(hall.store), Live(hall.bell, heartbeat_s), kept, new_key, pictures, trusted_proxies, body_s, headers)
     app = web.Application(client_max_size=ORDINARY_BODY)
     app[DOOR], app[buy.LOOKUPS] = door, Lookups(hall)
     app.add_routes(routes(readiness or {}, kept))
-    app.add_routes(_api(hall))
+    app.add_routes(api.routes(hall))
     if telegram_webhook is not None:
         app.add_routes([web.post("/telegram/{secret}", telegram_webhook, name="telegram")])
     foreign = frozenset(app.add_routes(extra_routes))
     app.middlewares.append(edge(door, foreign, LARGE, unavailable))
-    app.on_response_prepare.append(security_headers(foreign, https=door.secure))
+    app.on_response_prepare.append(security_headers(foreign, headers))
     app.on_shutdown.append(_stop_streams)
     app.cleanup_ctx.append(_running)
     return app
-
-
-def _api(hall: Hall) -> Sequence[web.AbstractRouteDef]:
-    """The API's own table, once there is one."""
-    try:
-        made: Sequence[web.AbstractRouteDef] = importlib.import_module("web.api.v1").routes(hall)
-    except (ImportError, AttributeError):
-        return ()
-    return made
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from usecases.hall import Hall
 from web.live import Live
 from web.ops import Metrics
 from web.shelf import Shelf
+from web.static import POLICY
 from web.visits import Visits
 
 Picture = tuple[int, int, str, bytes]
@@ -36,6 +38,9 @@ class Door:
     new_key: Callable[[], str]
     pictures: PictureMaker | None
     trusted_proxies: frozenset[str]
+    body_s: float
+
+    always: CIMultiDict[str]
 
     @property
     def secure(self) -> bool:
@@ -58,6 +63,22 @@ class Door:
             if named not in self.trusted_proxies:
                 break
         return address
+
+
+def always(*, https: bool) -> CIMultiDict[str]:
+    """The headers of every answer."""
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+        "Server": "payloom",
+    }
+    if https:
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    return CIMultiDict(headers)
 
 
 DOOR: Final = web.AppKey("door", Door)

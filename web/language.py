@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
@@ -33,6 +34,7 @@ def language(request: web.Request, otherwise: str | None = None) -> str:
     return accepted(request.headers.get("Accept-Language", ""))
 
 
+@lru_cache(maxsize=1024)
 def accepted(header: str) -> str:
     """The best of `sw-KE, en;q=0.8` that we speak; English when it names none."""
     best, best_weight = "en", 0.0

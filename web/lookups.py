@@ -26,10 +26,13 @@ class Lookups:
         self._hall = hall
         self._until: dict[str, datetime] = {}
 
+    @property
+    def anybody(self) -> bool:
+        """Whether anybody is slowed down at all: almost never."""
+        return bool(self._until)
+
     def check(self, address: str) -> None:
-        """Raises LimitReached while this address is slowed down. Costs a look into an almost always empty table in memory."""
-        if not self._until:
-            return
+        """Raises LimitReached while this address is slowed down."""
         until = self._until.get(address)
         if until is None:
             return

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from multidict import CIMultiDict
+from structlog.contextvars import bind_contextvars
 
 from domain.errors import DomainError, NotFound
 from templates.words import words
@@ -22,10 +23,9 @@ from web.door import Door
 from web.language import language
 from web.pages.answers import page
 from web.refusals import http_status, sentence
-from web.static import POLICY
 
 ORDINARY_BODY: Final = 64 * 1024
-REQUEST_ID: Final = "request_id"
+REQUEST_ID: Final = web.RequestKey("request_id", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MACHINES: Final = ("/callbacks/", "/api/", "/telegram/", "/ussd/", "/sms/", "/healthz", "/readyz", "/metrics", "/pictures/")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -49,7 +49,6 @@ def edge(door: Door, foreign: frozenset[web.AbstractRoute], large: dict[str, int
         request_id = f"{boot}-{next(count):x}"
         request[REQUEST_ID] = request_id
         route = request.match_info.route
-        clear_contextvars()
         bind_contextvars(request=request_id)
         if route in foreign or route.name in large:
             request = request.clone(client_max_size=large.get(route.name or "", 0) or 64 * 1024 * 1024)
@@ -114,27 +113,18 @@ def failed(request: web.Request, status: int, refusal: DomainError | None = None
     return response
 
 
-def security_headers(foreign: frozenset[web.AbstractRoute], *, https: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+def security_headers(
+    foreign: frozenset[web.AbstractRoute], always: CIMultiDict[str]
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Added to every answer of ours just before it is sent; a handler that has set one of them knows better."""
-    always = [
-        ("Content-Security-Policy", POLICY),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "no-referrer"),
-        ("X-Frame-Options", "DENY"),
-        ("Cross-Origin-Opener-Policy", "same-origin"),
-        ("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()"),
-        ("Cache-Control", "no-store"),
-    ]
-    if https:
-        always.append(("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
+    pairs = [*always.items(), ("Cache-Control", "no-store")]
 
     async def prepare(request: web.Request, response: web.StreamResponse) -> None:
-        if request.match_info.route in foreign:
-            return
         headers = response.headers
-        for name, value in always:
+        if "X-Frame-Options" in headers or request.match_info.route in foreign:
+            return
+        for name, value in pairs:
             if name not in headers:
                 headers[name] = value
-        headers["Server"] = "payloom"
 
     return prepare

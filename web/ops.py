@@ -24,15 +24,22 @@ class Metrics:
 
     def __init__(self, gauges: Mapping[str, tuple[str, Callable[[], float]]] | None = None) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter("payloom_requests", "Requests answered", ["route", "status"], registry=self.registry)
-        self._seconds = Histogram("payloom_request_seconds", "Time to the answer", ["route"], registry=self.registry, buckets=_BUCKETS)
+        self._requests = Counter(
+            "payloom_requests", documentation="Requests answered", labelnames=["route", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "payloom_request_seconds", documentation="Time to the answer", labelnames=["route"], registry=self.registry, buckets=_BUCKETS
+        )
         self.events = Counter(
-            "payloom_provider_events", "Provider events by what became of them", ["gateway", "kind", "result"], registry=self.registry
+            "payloom_provider_events",
+            documentation="Provider events by what became of them",
+            labelnames=["gateway", "kind", "result"],
+            registry=self.registry,
         )
         self.refused = Counter(
             "payloom_provider_events_refused",
-            "Calls to a callback address that were not believed",
-            ["gateway", "why"],
+            documentation="Calls to a callback address that were not believed",
+            labelnames=["gateway", "why"],
             registry=self.registry,
         )
         self._known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}

@@ -66,9 +66,9 @@ class Page:
 
 
 class Shelf:
-    """`make(shown, language)` gives the two halves of a page around the key of its form."""
+    """`make(shown, language)` renders and compresses a page; it runs once for each state of a link."""
 
-    def __init__(self, hall: Hall, make: Callable[[Shown, str], tuple[bytes, bytes]], fresh_s: float = FRESH_S) -> None:
+    def __init__(self, hall: Hall, make: Callable[[Shown, str], Spliced], fresh_s: float = FRESH_S) -> None:
         self._hall = hall
         self._make = make
         self._fresh_s = fresh_s
@@ -102,8 +102,7 @@ class Shelf:
         key = (code, language)
         page = self._pages.get(key)
         if page is None or page.shown != shown:
-            before, after = self._make(shown, language)
-            page = Page(shown, Spliced(before, KEY_BYTES, after), 200 if shown.view.why_not is None else 410, looked_s)
+            page = Page(shown, self._make(shown, language), 200 if shown.view.why_not is None else 410, looked_s)
             self._pages[key] = page
         page.looked_s = looked_s
         self._pages.move_to_end(key)

@@ -18,10 +18,10 @@ _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 class Spliced:
     """`hole` is how many bytes are missing between `before` and `after`; neither may hold the control bytes 1 to 8."""
 
-    __slots__ = ("_after", "_before", "_crc", "_head", "_hole", "_size", "_tail")
+    __slots__ = ("_after", "_before", "_crc", "_head", "_size", "_tail", "hole")
 
     def __init__(self, before: bytes, hole: int, after: bytes) -> None:
-        self._before, self._hole, self._after = before, hole, after
+        self._before, self.hole, self._after = before, hole, after
         deflate = zlib.compressobj(9, zlib.DEFLATED, _RAW)
         head = deflate.compress(before) + deflate.flush(zlib.Z_SYNC_FLUSH)
         nowhere_else = (b"\x01\x02\x03\x04\x05\x06\x07\x08" * (hole // 8 + 1))[:hole]
@@ -40,8 +40,8 @@ class Spliced:
         return b"".join((self._head, filling, self._tail, struct.pack("<II", crc, self._size)))
 
     def _filled(self, filling: bytes) -> bytes:
-        if len(filling) != self._hole:
-            raise ValueError(f"{self._hole} bytes are missing, not {len(filling)}")
+        if len(filling) != self.hole:
+            raise ValueError(f"{self.hole} bytes are missing, not {len(filling)}")
         return filling
 
 

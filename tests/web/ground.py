@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -77,6 +77,7 @@ class Pretend:
     asked: list[Ask] = field(default_factory=list)
     reply: Callable[[Ask], Reply] = lambda ask: Reply(Outcome.PENDING, f"ws_CO_{ask.attempt_id}")
     genuine: bool = True
+    meanwhile: Callable[[Ask], Awaitable[None]] | None = None
 
     @property
     def ability(self) -> Ability:
@@ -84,6 +85,8 @@ class Pretend:
 
     async def start(self, ask: Ask) -> Reply:
         self.asked.append(ask)
+        if self.meanwhile is not None:
+            await self.meanwhile(ask)
         return self.reply(ask)
 
     async def fetch(self, attempt: Attempt, credentials: Mapping[str, str]) -> Reply:
@@ -147,6 +150,9 @@ class Ground:
 
     def callback(self, attempt: Attempt, kind: str = "stk") -> str:
         return f"/callbacks/daraja/{self.hall.tokens.make(Purpose.ATTEMPT, attempt.id)}/{kind}"
+
+    def body(self, attempt: Attempt, code: int = 0, **changes: Any) -> bytes:
+        return stk_body(attempt, code, **changes)
 
     async def pay(self, pay: str, code: int = 0, **changes: Any) -> ClientResponse:
         """Daraja calls back about the last attempt."""
@@ -245,7 +251,6 @@ async def standing(url: str, **settings: Any) -> AsyncIterator[Ground]:
     store = SqliteStore(sqlite_path(url), Surroundings(clock, Dice(), house, tokens, OpenSeals(), AUDIT_KEY), bell)
     await store.open()
     hall = Hall(store, {"daraja": gateway}, bell, clock, house, tokens)
-    await store.write(_furnish)
     given: dict[str, Any] = {
         "new_key": lambda: secrets.token_hex(16),
         "pictures": small_pictures,
@@ -255,8 +260,9 @@ async def standing(url: str, **settings: Any) -> AsyncIterator[Ground]:
     }
     app = application(hall, **{**given, **settings})
     client = TestClient(TestServer(app))
-    await client.start_server()
     try:
+        await store.write(_furnish)
+        await client.start_server()
         yield Ground(hall, gateway, clock, client)
     finally:
         await client.close()

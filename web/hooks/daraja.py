@@ -18,6 +18,7 @@ from domain.payment import Notice, Unreadable
 from domain.records import RawEvent
 from domain.tokens import Purpose
 from usecases import settlement
+from web.bodies import bytes_of
 from web.door import DOOR
 
 GATEWAY: Final = "daraja"
@@ -38,7 +39,7 @@ async def receive(request: web.Request) -> web.Response:
     if purpose is None or number is None:
         door.metrics.refused.labels(GATEWAY, "token").inc()
         raise web.HTTPNotFound
-    raw = await request.read()
+    raw = await bytes_of(request)
     headers: dict[str, Any] = {name: request.headers[name][:_MOST_HEADER] for name in _KEPT if name in request.headers}
     source = door.address_of(request)
     gateway = door.hall.gateways[GATEWAY]
@@ -46,7 +47,8 @@ async def receive(request: web.Request) -> web.Response:
         door.metrics.refused.labels(GATEWAY, "source").inc()
         _log.warning("callback_refused", kind=kind, source=source, purpose=str(purpose))
         raise web.HTTPNotFound
-    event_key, notice = _understand(gateway.parse, kind, raw, headers, purpose, number)
+    told, notice = _understand(gateway.parse, kind, raw, headers, purpose, number)
+    event_key = f"{purpose}:{number}:{told}"  # by whose address it came to: no event can take the place of another's
     headers[f"{purpose}_id"] = number
     received = await door.hall.store.write(settlement.receive, RawEvent(GATEWAY, kind, raw, source, headers), event_key, notice)
     door.metrics.events.labels(GATEWAY, kind, str(received)).inc()

@@ -21,7 +21,7 @@ def webhook(receive: Receive, path_secret: str) -> Callable[[web.Request], Await
             raise web.HTTPNotFound
         try:
             update = json.loads(await request.read())
-        except ValueError:
+        except (ValueError, RecursionError):
             update = None
         if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
             return web.Response(status=200)

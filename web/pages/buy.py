@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,12 +18,14 @@ from templates.pages import render
 from templates.words import Words, words
 from usecases import payments
 from usecases.checkouts import NewCheckout
+from web.bodies import form_of
 from web.door import DOOR, Door
 from web.language import language, remember
 from web.lookups import Lookups
 from web.pages.answers import HTML, accepts_gzip, page, see_other
 from web.refusals import http_status, sentence
 from web.shelf import KEY_BYTES, Page, Shown
+from web.splice import Spliced
 from web.static import SCRIPTS, STYLE, icon
 
 LOOKUPS: Final = web.AppKey("lookups", Lookups)
@@ -31,6 +33,7 @@ _HOLE: Final = "\0"
 """Where the key of the form goes; nothing a seller typed can hold it."""
 
 _QUANTITIES: Final = (*range(1, 11), 12, 15, 20, 25, 30, 40, 50, 100)
+_KEPT: Final = {"Content-Type": HTML, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
 _FIELDS: Final = frozenset({"phone", "name", "address", "note", "quantity", "method"})
 
 
@@ -47,14 +50,14 @@ class Typed:
     wrong: dict[str, str] = field(default_factory=dict)
 
 
-def make_page(door_url: str, zone_words: Mapping[str, Words]) -> Any:
-    """Makes the two halves of a page around the key of its form."""
+def make_page(door_url: str, zone_words: Mapping[str, Words]) -> Callable[[Shown, str], Spliced]:
+    """Makes a page with a hole for the key of its form (none where nothing can be bought)."""
 
-    def make(shown: Shown, spoken: str) -> tuple[bytes, bytes]:
+    def make(shown: Shown, spoken: str) -> Spliced:
         context = page_values(door_url, shown, zone_words[spoken], Typed(), _HOLE)
         body = render("buy.html", spoken, style=STYLE, icon=icon(), **context)
-        before, _, after = body.partition(_HOLE)
-        return before.encode(), after.replace(_HOLE, "").encode()
+        before, hole, after = body.partition(_HOLE)
+        return Spliced(before.encode(), KEY_BYTES if hole else 0, after.replace(_HOLE, "").encode())
 
     return make
 
@@ -91,7 +94,9 @@ async def show(request: web.Request) -> web.Response:
     """GET: from the shelf, with a fresh key in its form. 410 for what cannot be bought now."""
     door = request.app[DOOR]
     code, spoken = request.match_info["code"], language(request)
-    request.app[LOOKUPS].check(door.address_of(request))
+    lookups = request.app[LOOKUPS]
+    if lookups.anybody:
+        lookups.check(door.address_of(request))
     shown = door.shelf.on_shelf(code, spoken)
     if shown is None:
         canonical = await _known_code(request, door, code)
@@ -100,13 +105,15 @@ async def show(request: web.Request) -> web.Response:
         shown = await _find(request, door, code, spoken)
     if request.method == "GET" and "Sec-Purpose" not in request.headers:
         door.visits.count(shown.shown.view.link.id)
-    key = door.new_key().encode()
-    headers = {"Content-Type": HTML, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+    key = door.new_key().encode() if shown.body.hole else b""
+    headers = door.always.copy()
+    headers.update(_KEPT)
     if accepts_gzip(request):
         headers["Content-Encoding"] = "gzip"
-        response = web.Response(body=shown.body.gzip(key), status=shown.status, headers=headers)
+        body = shown.body.gzip(key)
     else:
-        response = web.Response(body=shown.body.plain(key), status=shown.status, headers=headers)
+        body = shown.body.plain(key)
+    response = web.Response(body=body, status=shown.status, headers=headers)
     remember(request, response, spoken, secure=door.secure)
     return response
 
@@ -132,7 +139,7 @@ async def buy(request: web.Request) -> web.Response:
     door = request.app[DOOR]
     request.app[LOOKUPS].check(door.address_of(request))
     code, spoken = await _known_code(request, door, request.match_info["code"]), language(request)
-    t, form = words(spoken), await request.post()
+    t, form = words(spoken), await form_of(request)
     typed = _typed(form)
     shown = (await _find(request, door, code, spoken)).shown
     key = _key(form.get("key")) or door.new_key()
@@ -154,8 +161,12 @@ async def buy(request: web.Request) -> web.Response:
 
 
 def _typed(form: Mapping[str, Any]) -> Typed:
-    said = {name: value for name in _FIELDS if isinstance(value := form.get(name), str)}
-    return Typed(**said)
+    typed = Typed()
+    for name in _FIELDS:
+        value = form.get(name)
+        if isinstance(value, str):
+            setattr(typed, name, value)
+    return typed
 
 
 def _key(value: object) -> str | None:

@@ -19,6 +19,7 @@ from templates.words import Words, words
 from usecases import checkouts, payments, views
 from usecases.payments import NewAttempt
 from usecases.views import PayView
+from web.bodies import form_of
 from web.door import DOOR, Door
 from web.language import language
 from web.pages.answers import page, see_other
@@ -138,7 +139,7 @@ async def retry(request: web.Request) -> web.Response:
     """POST: ask the phone (or another one) again. While a prompt is live this is that prompt, so a double press rings once."""
     door = request.app[DOOR]
     checkout_id = checkout_of(request, door)
-    form = await request.post()
+    form = await form_of(request)
     said = form.get("phone")
     typed = said.strip() if isinstance(said, str) else ""
     view, _ = await door.hall.store.read(read_pay, checkout_id)

@@ -17,6 +17,8 @@ from domain.records import StoredFile
 from domain.rights import Actor
 from templates.words import words
 from usecases import disputes
+from usecases.views import OrderView
+from web.bodies import form_of
 from web.door import DOOR, Door, Picture
 from web.language import language
 from web.pages import track
@@ -24,6 +26,7 @@ from web.pages.answers import see_other
 from web.refusals import sentence
 
 MOST_PICTURES: Final = 5
+ORDINARY_BODY: Final = 64 * 1024
 MOST_BYTES: Final = 12 * 1024 * 1024
 MOST_PICTURE: Final = 10 * 1024 * 1024
 _MOST_TEXT: Final = 16 * 1024
@@ -41,7 +44,7 @@ class Told:
     wrong: dict[str, str] = field(default_factory=dict)
 
 
-def _open(view: track.OrderView) -> bool:
+def _open(view: OrderView) -> bool:
     return OrderAct.PROBLEM in view.acts or view.order.state is OrderState.DISPUTED
 
 
@@ -50,7 +53,7 @@ async def show(request: web.Request) -> web.Response:
     view = await door.hall.store.read(track.read_order, track.order_of(request, door))
     if not _open(view):
         return see_other(f"/track/{view.track_token}")
-    return track._page(request, "problem.html", view, told=Told(), reasons=tuple(Reason), pictures=door.pictures is not None)
+    return track.order_page(request, "problem.html", view, told=Told(), reasons=tuple(Reason), pictures=door.pictures is not None)
 
 
 async def tell(request: web.Request) -> web.Response:
@@ -77,7 +80,7 @@ async def tell(request: web.Request) -> web.Response:
             told.wrong["pictures" if field_name.startswith("picture") else field_name] = sentence(t, refusal)
         else:
             return see_other(f"/track/{view.track_token}")
-    return track._page(request, "problem.html", view, 422, told=told, reasons=tuple(Reason), pictures=door.pictures is not None)
+    return track.order_page(request, "problem.html", view, 422, told=told, reasons=tuple(Reason), pictures=door.pictures is not None)
 
 
 def _tell(
@@ -114,7 +117,9 @@ async def _read(request: web.Request) -> Told:
     """The form, part by part, within its limits: a part too many or too long ends it with 413."""
     told = Told()
     if not request.content_type.startswith("multipart/"):
-        form = await request.post()
+        if (request.content_length or 0) > ORDINARY_BODY:
+            raise web.HTTPRequestEntityTooLarge(ORDINARY_BODY, request.content_length or 0)
+        form = await form_of(request)
         told.reason, told.words = str(form.get("reason", "")), str(form.get("words", ""))
         return told
     read = 0

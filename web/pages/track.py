@@ -75,7 +75,8 @@ def timeline(view: OrderView) -> Sequence[Mark]:
         if view.dispute.ended_at is not None:
             marks.append(Mark(f"dispute_{str(view.dispute.state).lower()}", view.dispute.ended_at))
     ends = {OrderState.REFUNDED: "refunded", OrderState.VOID: "void"}
-    marks.append(Mark(ends.get(order.state, "completed"), order.ended_at))
+    last = "settlement" if order.state is OrderState.DISPUTED else ends.get(order.state, "completed")
+    marks.append(Mark(last, order.ended_at))
     dated = sorted((mark for mark in marks if mark.at is not None), key=lambda mark: mark.at or order.paid_at)
     return [*dated, *(mark for mark in marks if mark.at is None)]
 
@@ -120,10 +121,10 @@ def _face(view: OrderView) -> str:
 async def show(request: web.Request) -> web.Response:
     door = request.app[DOOR]
     view = await door.hall.store.read(read_order, order_of(request, door))
-    return _page(request, "track.html", view)
+    return order_page(request, "track.html", view)
 
 
-def _page(request: web.Request, name: str, view: OrderView, status: int = 200, **more: Any) -> web.Response:
+def order_page(request: web.Request, name: str, view: OrderView, status: int = 200, **more: Any) -> web.Response:
     door, order = request.app[DOOR], view.order
     key, values = what_next(view)
     over = order.state in _ENDED and not views.refund_is_under_way(view.refund)
@@ -137,9 +138,12 @@ def _page(request: web.Request, name: str, view: OrderView, status: int = 200, *
         "next_values": values,
         "code": order.delivery_code if order.state in _CODE_SHOWN and not order.digital else "",
         "download": order.state is OrderState.COMPLETED and view.digital_file is not None,
-        "follow": f"https://t.me/{door.hall.house.bot_username}?start=f{view.follow_token}" if order.buyer_id is None else "",
+        "follow": f"https://t.me/{door.hall.house.bot_username}?start=f{view.follow_token}"
+        if order.buyer_id is None and order.state not in _ENDED
+        else "",
         "live": "" if over else f"/track/{view.track_token}/events",
         "face": _face(view),
+        "direct": order.escrow is None,
         "back": f"/track/{view.track_token}",
         "scripts": (SCRIPTS["live"], SCRIPTS["form"]) if name == "track.html" else (SCRIPTS["form"],),
         **more,
@@ -167,7 +171,7 @@ def ask(name: str, act: OrderAct) -> Callable[[web.Request], Any]:
         view = await door.hall.store.read(read_order, order_of(request, door))
         if act not in view.acts:
             return see_other(f"/track/{view.track_token}")
-        return _page(request, name, view, step=str(act), wrong="")
+        return order_page(request, name, view, step=str(act), wrong="")
 
     return handler
 
@@ -186,7 +190,7 @@ def do(act: OrderAct, unit_of_work: Callable[[Unit, Actor, str], Any]) -> Callab
         except DomainError as refusal:
             now = await door.hall.store.read(read_order, order_id)
             t = words(language(request, now.order.language))
-            return _page(request, "ask.html", now, 409, step=str(act), wrong=sentence(t, refusal))
+            return order_page(request, "ask.html", now, 409, step=str(act), wrong=sentence(t, refusal))
         return see_other(f"/track/{view.track_token}")
 
     return handler

@@ -15,7 +15,16 @@ import structlog
 import telegram
 from telegram import BotCommand, BotCommandScopeAllPrivateChats, Update
 from telegram.error import RetryAfter, TelegramError
-from telegram.ext import Application, CallbackContext, CallbackQueryHandler, ChatMemberHandler, InlineQueryHandler, MessageHandler, filters
+from telegram.ext import (
+    Application,
+    CallbackContext,
+    CallbackQueryHandler,
+    ChatMemberHandler,
+    InlineQueryHandler,
+    MessageHandler,
+    TypeHandler,
+    filters,
+)
 from telegram.request import BaseRequest
 
 from bot.commands import COMMANDS_SELLER
@@ -40,6 +49,7 @@ def build_application(bot: telegram.Bot, mouth: TelegramMouth) -> Application[An
             CallbackQueryHandler(mouth.on_person),
             InlineQueryHandler(mouth.on_inline),
             ChatMemberHandler(mouth.on_membership, ChatMemberHandler.MY_CHAT_MEMBER),
+            TypeHandler(Update, mouth.on_other),
         ]
     )
     failed: dict[int, BaseException] = {}

@@ -74,9 +74,11 @@ def what_next(t: Words, view: OrderView) -> str:
 
 
 def order_choices(t: Words, view: OrderView) -> list[Choice]:
-    """What may be done now, as presses on the card. The first one is what usually comes next."""
+    """What may be done now, as presses on the card. The first one is what usually comes next; a buyer confirms last what was not sent yet."""
     number = view.order.number
-    return [Choice(t(f"chat.act.{act}"), f"o:{number}:{act}") for act in view.acts]
+    early = view.order.state in {OrderState.PAID, OrderState.ACCEPTED}
+    acts = sorted(view.acts, key=lambda act: early and act is OrderAct.CONFIRM)
+    return [Choice(t(f"chat.act.{act}"), f"o:{number}:{act}") for act in acts]
 
 
 def download_choice(t: Words, view: OrderView, base_url: str) -> Choice | None:

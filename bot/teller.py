@@ -74,7 +74,7 @@ class TelegramTeller:
         if message.payload.get("checkout") is not None and message.payload["checkout"] == telling.waits_for:
             return await self._refresh(telling)
         t = words(telling.person.language)
-        return await self._messenger.send(telling.address, Message(_plain_text(t, message)))
+        return await self._messenger.send(telling.address, Message(_again(_plain_text(t, message), message)))
 
     async def _screen(self, telling: Telling, message: OutboxMessage) -> Sent:
         """A screen that was never delivered, if the conversation still stands there."""

@@ -69,10 +69,9 @@ def written_off(attempt_id: AttemptId, organization_id: OrganizationId, account:
 
 def release(order_id: OrderId, organization_id: OrganizationId, money: Money, fee: Money) -> Entry:
     """Escrow to the wallet, minus the fee. Cause: the order."""
-    postings = [Posting(escrow_account(order_id), money), Posting(wallet(organization_id), fee - money)]
-    if fee.amount_minor:
-        postings.append(Posting(FEES, -fee))
-    return Entry("release", f"order:{order_id}", tuple(postings), organization_id)
+    shares = [Posting(wallet(organization_id), fee - money), Posting(FEES, -fee)]
+    postings = (Posting(escrow_account(order_id), money), *(share for share in shares if share.money.amount_minor))
+    return Entry("release", f"order:{order_id}", postings, organization_id)
 
 
 def refund_asked(refund_id: RefundId, source: LedgerAccount, organization_id: OrganizationId, money: Money, tries: int = 0) -> Entry:

@@ -12,6 +12,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from domain.person import ChannelKind
 from jobs import outbox, sweeps
+from jobs.seal import seal
 from usecases.hall import Hall
 
 Job = Callable[[], Awaitable[int]]
@@ -41,6 +42,7 @@ class Jobs:
             Timed("refunds", 2, lambda: sweeps.send_refunds(hall), "refunds"),
             Timed("expire", 5, lambda: sweeps.expire(hall)),
             Timed("orders", 5, sweeps.Timers(hall)),
+            Timed("seal", 60, lambda: seal(hall)),
             *also,
         )
         self._hall = hall

@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
 
-from domain.errors import Broken, Stale
+from domain.errors import Broken
 from domain.ledger import AccountKind, Entry, Posting
 from domain.records import AuditRecord, audit_mark
 from domain.rights import Actor
+from storage.ahead import HEAD
 from storage.mapping import Mapper, from_us, to_us
+from storage.sealing import seal_records
 from storage.statements import Session, Sql, insert_into, insert_unless_there, maker, select_by
 from storage.tables import audit, entries, postings, wallets
 
@@ -62,8 +64,7 @@ class BookRows:
     def book(self, entry: Entry) -> None:
         number = self._new_id()
         row = {"id": number, "kind": entry.kind, "cause": entry.cause, "at": to_us(self._now), "organization_id": entry.organization_id}
-        if self.session.run(_ADD_ENTRY, **row).rowcount != 1:
-            raise Stale(kind=entry.kind, cause=entry.cause)
+        self.session.later(_ADD_ENTRY, row, {"kind": entry.kind, "cause": entry.cause})
         self.session.many(_ADD_POSTING, [_posting_row(number, n, posting) for n, posting in enumerate(entry.postings)])
         for posting in entry.postings:
             if posting.account.kind is AccountKind.WALLET:
@@ -72,7 +73,7 @@ class BookRows:
     def _move_wallet(self, posting: Posting) -> None:
         name, currency, amount = posting.account.name, posting.money.currency, posting.money.amount_minor
         if amount < 0:
-            self.session.run(_CREDIT, account=name, currency=currency, amount=-amount)
+            self.session.later(_CREDIT, {"account": name, "currency": currency, "amount": -amount})
         elif self.session.run(_DEBIT, account_was=name, currency_was=currency, amount=amount).rowcount != 1:
             raise Broken(promise=1, account=name)
 
@@ -101,7 +102,6 @@ def _posting_row(entry_id: int, n: int, posting: Posting) -> dict[str, Any]:
 
 _RECORD = Mapper(audit, AuditRecord)
 _ADD_RECORD = insert_into(audit)
-_HEAD = Sql(select(audit.c.seq, audit.c.mark).where(audit.c.subject == bindparam("subject")).order_by(audit.c.seq.desc()).limit(1))
 _OF = Sql(select(audit).where(audit.c.subject == bindparam("subject")).order_by(audit.c.seq))
 
 
@@ -118,7 +118,7 @@ class TrailRows:
 
     def add(self, subject: str, actor: Actor, action: str, **data: Any) -> None:
         if subject not in self._heads:
-            head = self.session.run(_HEAD, subject=subject).fetchone()
+            head = self.session.run(HEAD, subject=subject).fetchone()
             self._heads[subject] = (head[0], head[1]) if head is not None else (0, "")
         seq, previous = self._heads[subject]
         bare = AuditRecord(self._new_id(), subject, seq + 1, self._now, actor.name, action, data, previous, "")
@@ -129,6 +129,10 @@ class TrailRows:
     def of(self, subject: str) -> Sequence[AuditRecord]:
         self.flush()
         return [_RECORD.read(row) for row in self.session.run(_OF, subject=subject).fetchall()]
+
+    def seal(self, before: datetime, limit: int) -> int:
+        self.flush()
+        return seal_records(self.session, self._key, self._now, before, limit)
 
     def flush(self) -> None:
         if self._fresh:

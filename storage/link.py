@@ -87,7 +87,7 @@ class LinkRows(Repository[Link]):
         return self.session.run(_TAKE, id_was=link_id, quantity=quantity).rowcount == 1
 
     def give_back_stock(self, link_id: LinkId, quantity: int) -> None:
-        self.session.run(_GIVE_BACK, id_was=link_id, quantity=quantity)
+        self.session.later(_GIVE_BACK, {"id_was": link_id, "quantity": quantity})
 
     def figures(self, link_ids: Sequence[LinkId]) -> dict[LinkId, LinkFigures]:
         return {link_id: self._figures(link_id) for link_id in link_ids}

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Table
 
-from domain.errors import NotFound, Stale
+from domain.errors import NotFound
 from domain.money import Money
 from domain.phone import Phone
 from storage.statements import Session, Sql, insert_into, save_version, select_by
@@ -140,7 +140,7 @@ class Repository(Generic[T]):
             cls.INSERT = insert_into(cls.mapper.table)
             if "version" in cls.mapper.table.columns:
                 cls.SAVE = save_version(cls.mapper.table, "id")
-            cls.GET = select_by(cls.mapper.table, "id")
+            cls.GET = cls.__dict__.get("GET") or select_by(cls.mapper.table, "id")
 
     def get(self, number: Any) -> T:
         found = self.one(self.GET, id=number)
@@ -149,7 +149,7 @@ class Repository(Generic[T]):
         return found
 
     def add(self, value: T) -> None:
-        self.session.run(self.INSERT, **self.mapper.row(value))
+        self.session.later(self.INSERT, self.mapper.row(value))
 
     def save(self, value: T) -> T:
         """Write if nobody wrote since it was read; returns it with its new version, raises Stale otherwise."""
@@ -168,6 +168,5 @@ def save_value(session: Session, mapper: Mapper[T], sql: Sql, value: T, *key: st
     for name in (*key, "version"):
         row[f"{name}_was"] = row[name]
     row["version"] += 1
-    if session.run(sql, **row).rowcount != 1:
-        raise Stale(table=mapper.table.name)
+    session.later(sql, row, {"table": mapper.table.name})
     return mapper.renewed(value, row["version"])

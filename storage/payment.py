@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select
 
 from domain.ids import AttemptId, CheckoutId, RefundId
 from domain.payment import Attempt, Checkout, Payment, Refund
+from storage.ahead import ATTEMPT, ATTEMPT_BY_RECEIPT, ATTEMPT_BY_REF, CHECKOUT, PAYMENT, fetch_ahead
 from storage.mapping import Mapper, Repository, save_value, to_us
 from storage.statements import Sql, insert_into, insert_unless_there, save_version, select_by
 from storage.tables import attempts, checkouts, payments, refunds
@@ -21,9 +22,6 @@ _DUE = Sql(
 )
 _BY_KEY = select_by(checkouts, "key")
 _OF_CHECKOUT = Sql(select(payments).where(payments.c.checkout_id == bindparam("checkout_id")).order_by(payments.c.id))
-_ATTEMPT = select_by(attempts, "id")
-_BY_REF = select_by(attempts, "gateway", "ref")
-_BY_RECEIPT = select_by(attempts, "gateway", "receipt")
 _LIVE = Sql(select(attempts).where(attempts.c.checkout_id == bindparam("checkout_id"), attempts.c.live))
 _ATTEMPTS = Sql(select(attempts).where(attempts.c.checkout_id == bindparam("checkout_id")).order_by(attempts.c.id))
 _ADD_ATTEMPT = insert_into(attempts)
@@ -56,6 +54,7 @@ _REFUND_ROW = Mapper(refunds, Refund)
 
 class CheckoutRows(Repository[Checkout]):
     mapper = Mapper(checkouts, Checkout)
+    GET = CHECKOUT
 
     def by_key(self, key: str) -> Checkout | None:
         return self.one(_BY_KEY, key=key)
@@ -66,18 +65,22 @@ class CheckoutRows(Repository[Checkout]):
 
 class PaymentRows(Repository[Payment]):
     mapper = Mapper(payments, Payment)
+    GET = PAYMENT
+
+    def expect(self, gateway: str, event_key: str, attempt_id: AttemptId, ref: str | None, receipt: str | None) -> None:
+        fetch_ahead(self.session, gateway, event_key, attempt_id, ref, receipt)
 
     def of_checkout(self, checkout_id: CheckoutId) -> Sequence[Payment]:
         return self.all(_OF_CHECKOUT, checkout_id=checkout_id)
 
     def attempt(self, attempt_id: AttemptId) -> Attempt | None:
-        return self._attempt(_ATTEMPT, id=attempt_id)
+        return self._attempt(ATTEMPT, id=attempt_id)
 
     def attempt_by_ref(self, gateway: str, ref: str) -> Attempt | None:
-        return self._attempt(_BY_REF, gateway=gateway, ref=ref)
+        return self._attempt(ATTEMPT_BY_REF, gateway=gateway, ref=ref)
 
     def attempt_by_receipt(self, gateway: str, receipt: str) -> Attempt | None:
-        return self._attempt(_BY_RECEIPT, gateway=gateway, receipt=receipt)
+        return self._attempt(ATTEMPT_BY_RECEIPT, gateway=gateway, receipt=receipt)
 
     def live_attempt(self, checkout_id: CheckoutId) -> Attempt | None:
         return self._attempt(_LIVE, checkout_id=checkout_id)
@@ -90,7 +93,7 @@ class PaymentRows(Repository[Payment]):
         return [_ATTEMPT_ROW.read(row) for row in self.session.run(_ATTEMPTS, checkout_id=checkout_id).fetchall()]
 
     def add_attempt(self, attempt: Attempt) -> None:
-        self.session.run(_ADD_ATTEMPT, **_ATTEMPT_ROW.row(attempt))
+        self.session.later(_ADD_ATTEMPT, _ATTEMPT_ROW.row(attempt))
 
     def save_attempt(self, attempt: Attempt) -> Attempt:
         return save_value(self.session, _ATTEMPT_ROW, _SAVE_ATTEMPT, attempt, "id")

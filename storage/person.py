@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from domain.errors import Stale
 from domain.ids import OrganizationId, PersonId
 from domain.person import Channel, ChannelKind, Conversation, Member, Organization, Person
 from domain.phone import Phone
 from domain.rights import Party
+from storage.ahead import REACH, REACH_MEMBERS
 from storage.mapping import Mapper, Repository, save_value, to_json
 from storage.statements import Session, Sql, insert_into, insert_unless_there, save_version, select_by
 from storage.tables import channels, conversations, members, organizations, persons
@@ -30,16 +30,6 @@ _BY_PHONE = Sql(select(persons).where(persons.c.phone == bindparam("phone")).ord
 _CHANNELS_OF = Sql(select(channels).where(channels.c.person_id == bindparam("person_id")).order_by(channels.c.created_at))
 _ADD_CHANNEL = insert_into(channels)
 _SAVE_CHANNEL = save_version(channels, "kind", "address")
-
-_REACH = Sql(
-    select(channels.c.person_id, channels.c.kind).where(channels.c.person_id == bindparam("person_id"), channels.c.state == "ACTIVE")
-)
-_REACH_MEMBERS = Sql(
-    select(channels.c.person_id, channels.c.kind)
-    .join(members, members.c.person_id == channels.c.person_id)
-    .where(members.c.organization_id == bindparam("organization_id"), channels.c.state == "ACTIVE")
-    .order_by(channels.c.person_id)
-)
 
 _ADD_MEMBER = insert_into(members)
 _PARTY = Sql(
@@ -77,7 +67,7 @@ class PersonRows(Repository[Person]):
         return self.all(_BY_PHONE, phone=phone.e164)
 
     def add_channel(self, channel: Channel) -> None:
-        self.session.run(_ADD_CHANNEL, **_CHANNEL.row(channel))
+        self.session.later(_ADD_CHANNEL, _CHANNEL.row(channel))
 
     def channels(self, person_id: PersonId) -> Sequence[Channel]:
         return [_CHANNEL.read(row) for row in self.session.run(_CHANNELS_OF, person_id=person_id).fetchall()]
@@ -86,10 +76,10 @@ class PersonRows(Repository[Person]):
         return save_value(self.session, _CHANNEL, _SAVE_CHANNEL, channel, "kind", "address")
 
     def reach(self, person_id: PersonId) -> Sequence[tuple[PersonId, ChannelKind]]:
-        return [(PersonId(row[0]), ChannelKind(row[1])) for row in self.session.run(_REACH, person_id=person_id).fetchall()]
+        return [(PersonId(row[0]), ChannelKind(row[1])) for row in self.session.run(REACH, person_id=person_id).fetchall()]
 
     def reach_members(self, organization_id: OrganizationId) -> Sequence[tuple[PersonId, ChannelKind]]:
-        rows = self.session.run(_REACH_MEMBERS, organization_id=organization_id).fetchall()
+        rows = self.session.run(REACH_MEMBERS, organization_id=organization_id).fetchall()
         return [(PersonId(row[0]), ChannelKind(row[1])) for row in rows]
 
 
@@ -97,7 +87,7 @@ class OrganizationRows(Repository[Organization]):
     mapper = Mapper(organizations, Organization)
 
     def add_member(self, member: Member) -> None:
-        self.session.run(_ADD_MEMBER, **_MEMBER.row(member))
+        self.session.later(_ADD_MEMBER, _MEMBER.row(member))
 
     def party_of(self, person_id: PersonId, organization_id: OrganizationId) -> Party | None:
         row = self.session.run(_PARTY, person_id=person_id, organization_id=organization_id).fetchone()
@@ -122,9 +112,10 @@ class ConversationRows:
         if conversation.version:
             return save_value(self.session, _CONVERSATION, _SAVE_CONVERSATION, conversation, "person_id", "channel")
         row = {**_CONVERSATION.row(conversation), "version": 1}
-        if self.session.run(_ADD_CONVERSATION, **row).rowcount != 1:
-            raise Stale(table="conversations")
+        self.session.later(_ADD_CONVERSATION, row, {"table": "conversations"})
         return replace(conversation, version=1)
 
     def note_shown(self, person_id: PersonId, channel: ChannelKind, version: int, shown: dict[str, Any]) -> None:
-        self.session.run(_NOTE_SHOWN, person_id_was=person_id, channel_was=channel, version_was=version, shown=to_json(shown))
+        self.session.later(
+            _NOTE_SHOWN, {"person_id_was": person_id, "channel_was": channel, "version_was": version, "shown": to_json(shown)}
+        )

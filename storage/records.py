@@ -8,18 +8,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 
 from domain.ids import FileId, OrderId, OrganizationId, PersonId
 from domain.life import OutboxState
 from domain.person import ChannelKind
 from domain.records import Answered, ApiKey, Card, GatewaySettings, InboxEvent, OutboxMessage, StoredFile
+from storage.ahead import EVENT_BY_KEY
 from storage.mapping import Mapper, Repository, from_us, save_value, to_json, to_us
 from storage.statements import Session, Sql, insert_into, insert_unless_there, maker, save_version, select_by
 from storage.tables import answered, api_keys, cards, files, gateway_settings, inbox, limits, marks, outbox
 
 _ADD_EVENT = insert_unless_there(inbox)
-_EVENT_BY_KEY = select_by(inbox, "gateway", "event_key")
 _INBOX_DUE = Sql(
     select(inbox)
     .where(inbox.c.state == "STORED", inbox.c.gateway == bindparam("gateway"), inbox.c.act_at <= bindparam("now"))
@@ -34,8 +34,11 @@ class InboxRows(Repository[InboxEvent]):
     def add(self, event: InboxEvent) -> bool:  # type: ignore[override]
         return self.session.run(_ADD_EVENT, **self.mapper.row(event)).rowcount == 1
 
+    def keep(self, event: InboxEvent) -> None:
+        self.session.later(_ADD_EVENT, self.mapper.row(event), {"table": "inbox"})
+
     def by_key(self, gateway: str, event_key: str) -> InboxEvent | None:
-        return self.one(_EVENT_BY_KEY, gateway=gateway, event_key=event_key)
+        return self.one(EVENT_BY_KEY, gateway=gateway, event_key=event_key)
 
     def due(self, gateways: Sequence[str], now: datetime, limit: int) -> Sequence[InboxEvent]:
         found = [event for gateway in gateways for event in self.all(_INBOX_DUE, gateway=gateway, now=to_us(now), most=limit)]
@@ -61,6 +64,8 @@ def _claim(dialect: str) -> Any:
         .values(
             {
                 outbox.c.state: OutboxState.SENDING.value,
+                # Whoever was sending it never came back: it may have arrived, so whatever is said now says so.
+                outbox.c.error: case((outbox.c.state == "SENDING", "unknown"), else_=outbox.c.error),
                 "act_at": bindparam("until"),
                 "tries": outbox.c.tries + 1,
                 "version": outbox.c.version + 1,
@@ -107,7 +112,7 @@ class OutboxRows(Repository[OutboxMessage]):
         return None if row is None else _CARD.read(row)
 
     def put_card(self, card: Card) -> None:
-        self.session.run(_PUT_CARD, **_CARD.row(card))
+        self.session.later(_PUT_CARD, _CARD.row(card))
 
 
 _SIZES = Sql(select(files.c.id, files.c.width, files.c.height).where(files.c.kind == bindparam("kind")).order_by(files.c.width.desc()))
@@ -134,7 +139,7 @@ class KeyRows:
         self.session = session
 
     def add_api_key(self, key: ApiKey) -> None:
-        self.session.run(_ADD_KEY, **_KEY.row(key))
+        self.session.later(_ADD_KEY, _KEY.row(key))
 
     def api_key(self, prefix: str) -> ApiKey | None:
         row = self.session.run(_GET_KEY, prefix=prefix).fetchone()
@@ -148,7 +153,7 @@ class KeyRows:
         return None if row is None else _ANSWERED.read(row)
 
     def remember(self, answer: Answered) -> None:
-        self.session.run(_ADD_ANSWERED, **_ANSWERED.row(answer))
+        self.session.later(_ADD_ANSWERED, _ANSWERED.row(answer))
 
 
 _SETTINGS = Mapper(gateway_settings, GatewaySettings)
@@ -219,4 +224,4 @@ class MarkRows:
         return None if row is None else json.loads(row[1])
 
     def put(self, name: str, value: Mapping[str, Any]) -> None:
-        self.session.run(_PUT_MARK, name=name, value=to_json(value))
+        self.session.later(_PUT_MARK, {"name": name, "value": to_json(value)})

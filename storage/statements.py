@@ -1,59 +1,34 @@
-"""SQL that is built once with SQLAlchemy Core, compiled once per dialect, and run as driver SQL."""
+"""A driver connection inside a transaction. Reads run at once; writes whose outcome nobody waits for are kept back and go together.
+
+What is kept back is written, in order, before anything reads a table that it touches, before any other write, and when the unit ends. So a unit sees
+its own writes, and a lost race (Stale) is told at the latest when the unit ends; either way the unit is run again from reading.
+PostgreSQL gets what was kept back as one statement: a round trip costs more than a row.
+"""
 
 from __future__ import annotations
 
-import re
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Table, UniqueConstraint, bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.sql import ClauseElement
+import psycopg
 
-SQLITE = "sqlite"
-POSTGRES = "postgresql"
+from domain.errors import Stale
+from storage.spelling import POSTGRES as POSTGRES
+from storage.spelling import SQLITE as SQLITE
+from storage.spelling import Sql as Sql
+from storage.spelling import insert_into as insert_into
+from storage.spelling import insert_unless_there as insert_unless_there
+from storage.spelling import maker as maker
+from storage.spelling import numbered
+from storage.spelling import save_version as save_version
+from storage.spelling import select_by as select_by
 
-_DIALECTS: Mapping[str, Dialect] = {
-    SQLITE: sqlite.dialect(paramstyle="named"),
-    POSTGRES: postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]
-}
-_lock = threading.Lock()
+MOST_TOGETHER = 64
+"""Writes in one statement: PostgreSQL takes 65,535 parameters, and plans short statements sooner."""
 
-
-class Sql:
-    """One statement. Parameters are passed by name; values written into the Core expression become literals, so that partial indexes serve."""
-
-    def __init__(self, statement: ClauseElement | Callable[[str], ClauseElement]) -> None:
-        """`statement` may also be a function of the dialect's name, where the two engines spell it differently."""
-        self._statement = statement
-        self._compiled: dict[str, str] = {}
-
-    def text(self, dialect: str) -> str:
-        """The driver's text, compiled at the first call for each dialect."""
-        found = self._compiled.get(dialect)
-        if found is None:
-            with _lock:
-                statement = self._statement if isinstance(self._statement, ClauseElement) else self._statement(dialect)
-                compiled = statement.compile(dialect=_DIALECTS[dialect])
-                fixed = {name: _literal(value) for name, value in compiled.params.items() if value is not None}
-                found = self._compiled[dialect] = _PLACE.sub(lambda place: fixed.get(place[place.lastindex or 0], place[0]), str(compiled))
-        return found
-
-
-_PLACE = re.compile(r"%\((\w+)\)s(?:::\w+)?|(?<!:):(\w+)|__\[POSTCOMPILE_(\w+?)(?:~~[^\]]*)?\]")
-"""Where a parameter stands: in psycopg's spelling with its cast, in SQLite's, and as the list of an IN."""
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_literal, value))
-    if type(value) is int:
-        return str(value)
-    if isinstance(value, str) and value.isidentifier():
-        return f"'{value}'"
-    raise TypeError(f"pass {value!r} as a parameter")
+_KEPT = 500
+"""Composed statements that are remembered."""
 
 
 class Cursor(Protocol):
@@ -63,57 +38,205 @@ class Cursor(Protocol):
     def fetchall(self) -> list[Any]: ...
 
 
+class Known:
+    """A result that was fetched ahead."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self._rows = rows
+        self.rowcount = len(rows)
+
+    def fetchone(self) -> Any:
+        return self._rows[0] if self._rows else None
+
+    def fetchall(self) -> list[Any]:
+        return self._rows
+
+
+@dataclass(slots=True)
+class Write:
+    """A statement with its parameters. `or_stale` are the facts of the Stale that is raised unless exactly one row was written."""
+
+    sql: Sql
+    row: Mapping[str, Any]
+    or_stale: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class Point:
+    """Where a session may go back to: before the write at `place` of what is kept back. The database knows it once it is `live`."""
+
+    name: str
+    place: int
+    live: bool = False
+
+
 class Session:
-    """A driver connection inside a transaction: runs statements, nothing else."""
+    """Runs statements, nothing else."""
 
     def __init__(self, connection: Any, dialect: str) -> None:
         self.connection = connection
         self.dialect = dialect
+        self._later: list[Write] = []
+        self._touched: set[str] = set()
+        self._points: list[Point] = []
+        self._named = 0
+        self._cursor: Any = None
+        self._foreseen: dict[tuple[Sql, tuple[Any, ...]], list[Any]] = {}
+
+    def foresee(self, sql: Sql, rows: list[Any], **params: Any) -> None:
+        """The answer to a question that is going to be asked, once, unless one of its tables is written before."""
+        self._foreseen[sql, tuple(params.values())] = rows
 
     def run(self, sql: Sql, **params: Any) -> Cursor:
-        return cast(Cursor, self.connection.execute(sql.text(self.dialect), params))
+        """Now; its result must be read before the next statement runs."""
+        if self._foreseen:
+            known = self._foreseen.pop((sql, tuple(params.values())), None)
+            if known is not None:
+                return Known(known)
+            if sql.compiled(self.dialect).writes:
+                self._forget(sql)
+        if self._later or self._points:
+            compiled = sql.compiled(self.dialect)
+            if compiled.writes or compiled.tables is None or not compiled.tables.isdisjoint(self._touched):
+                self.flush()
+        return self._execute(sql, params)
+
+    def later(self, sql: Sql, row: Mapping[str, Any], or_stale: Mapping[str, Any] | None = None) -> None:
+        """In time: see above."""
+        self._later.append(Write(sql, row, or_stale))
+        self._touched |= sql.compiled(self.dialect).tables or frozenset()
+        if self._foreseen:
+            self._forget(sql)
+
+    def _forget(self, written: Sql) -> None:
+        tables = written.compiled(self.dialect).tables
+        for key in list(self._foreseen):
+            if tables is None or not tables.isdisjoint(key[0].compiled(self.dialect).tables or tables):
+                del self._foreseen[key]
 
     def many(self, sql: Sql, rows: Sequence[Mapping[str, Any]]) -> None:
-        text = sql.text(self.dialect)
-        if len(rows) == 1:
-            self.connection.execute(text, rows[0])
-        elif self.dialect == SQLITE:
-            self.connection.executemany(text, rows)
-        elif rows:
-            with self.connection.cursor() as cursor:
-                cursor.executemany(text, rows)
+        for row in rows:
+            self.later(sql, row)
 
     def plain(self, text: str) -> Cursor:
-        """A statement without parameters that is the same on both engines, such as SAVEPOINT."""
+        """A statement without parameters that is the same on both engines."""
+        self._foreseen.clear()
+        self.flush()
         return cast(Cursor, self.connection.execute(text))
 
+    def point(self) -> Point:
+        """A place to go back to. It costs nothing until something is really written after it."""
+        self._named += 1
+        point = Point(f"p{self._named}", len(self._later))
+        self._points.append(point)
+        return point
 
-def insert_into(table: Table) -> Sql:
-    """All columns, each bound by its own name."""
-    return Sql(insert(table).values({column.name: bindparam(column.name) for column in table.columns}))
+    def back(self, point: Point) -> None:
+        """Undo what was written since."""
+        del self._points[self._points.index(point) :]
+        if point.live:
+            self._later.clear()
+            self.connection.execute(f"ROLLBACK TO SAVEPOINT {point.name}")
+            self.connection.execute(f"RELEASE SAVEPOINT {point.name}")
+        else:
+            del self._later[point.place :]
+
+    def keep(self, point: Point) -> None:
+        """There is no way back any more."""
+        del self._points[self._points.index(point) :]
+        if point.live:
+            self.connection.execute(f"RELEASE SAVEPOINT {point.name}")
+
+    def flush(self) -> None:
+        """Write what was kept back. Raises Stale."""
+        writes, self._later = self._later, []
+        self._touched.clear()
+        at = 0
+        for point in self._points:
+            if not point.live:
+                self._write(writes[at : point.place])
+                at = point.place
+                self.connection.execute(f"SAVEPOINT {point.name}")
+                point.live = True
+        self._write(writes[at:])
+
+    def _write(self, writes: Sequence[Write]) -> None:
+        if self.dialect == SQLITE:
+            for write in writes:
+                self._one(write)
+            return
+        for group in _groups(writes):
+            if len(group) == 1:
+                self._one(group[0])
+            else:
+                self._together(group)
+
+    def _one(self, write: Write) -> None:
+        if self._execute(write.sql, write.row).rowcount != 1 and write.or_stale is not None:
+            raise Stale(**write.or_stale)
+
+    def _together(self, group: Sequence[Write]) -> None:
+        key = tuple((write.sql, write.or_stale is not None) for write in group)
+        text = _composed.get(key)
+        if text is None:
+            if len(_composed) >= _KEPT:
+                _composed.clear()
+            text = _composed[key] = _compose(key)
+        values = [write.row[name] for write in group for name in write.sql.compiled(POSTGRES).places]
+        checked = [write.or_stale for write in group if write.or_stale is not None]
+        try:
+            counts = self._raw().execute(text, values).fetchone()
+        except psycopg.errors.ForeignKeyViolation as error:
+            added = [write.or_stale for write in group if write.or_stale is not None and write.sql.compiled(POSTGRES).adds]
+            if not added:
+                raise
+            raise Stale(**added[0]) from error  # somebody was first with a row that others of this group refer to
+        for count, facts in zip(counts, checked, strict=False):
+            if count != 1:
+                raise Stale(**facts)
+
+    def _execute(self, sql: Sql, params: Mapping[str, Any]) -> Cursor:
+        compiled = sql.compiled(self.dialect)
+        if self.dialect == SQLITE:
+            return cast(Cursor, self.connection.execute(compiled.text, params))
+        text = _alone.get(sql)
+        if text is None:
+            text = _alone[sql] = numbered(compiled.text, compiled.places)
+        return cast(Cursor, self._raw().execute(text, [params[name] for name in compiled.places]))
+
+    def _raw(self) -> Any:
+        """One cursor that passes PostgreSQL's own marks through: making a cursor, and parsing a text, cost more than a row."""
+        if self._cursor is None:
+            self._cursor = psycopg.RawCursor(self.connection)
+        return self._cursor
 
 
-def insert_unless_there(table: Table) -> Sql:
-    """The same, but a row whose unique key exists already is left as it is (rowcount 0). A clash of ids is not that: it raises."""
-    values: dict[str, Any] = {column.name: bindparam(column.name) for column in table.columns}
-    unique = [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
-    if len(unique) > 1:
-        raise TypeError(f"{table.name} has several unique keys: which one is meant?")
-    key = [column.name for column in (unique[0] if unique else table.primary_key).columns]
-    return Sql(lambda dialect: maker(dialect)(table).values(values).on_conflict_do_nothing(index_elements=key))
+_alone: dict[Sql, str] = {}
+_composed: dict[tuple[tuple[Sql, bool], ...], str] = {}
 
 
-def maker(dialect: str) -> Any:
-    """The dialect's own insert, which knows ON CONFLICT."""
-    return postgresql.insert if dialect == POSTGRES else sqlite.insert
+def _groups(writes: Sequence[Write]) -> list[list[Write]]:
+    """What may go in one statement: its parts do not see one another, so a table that is changed stands in it once."""
+    groups: list[list[Write]] = []
+    tables: dict[str, bool] = {}
+    for write in writes:
+        compiled = write.sql.compiled(POSTGRES)
+        touched = compiled.tables or frozenset()
+        met = any(name in tables and not (compiled.adds and tables[name]) for name in touched)
+        if not groups or met or not touched or len(groups[-1]) >= MOST_TOGETHER:
+            groups.append([])
+            tables = {}
+        groups[-1].append(write)
+        tables.update(dict.fromkeys(touched, compiled.adds))
+    return groups
 
 
-def save_version(table: Table, *key: str) -> Sql:
-    """Compare-and-set: all other columns, where the key and `version_was` match."""
-    values: dict[str, Any] = {column.name: bindparam(column.name) for column in table.columns if column.name not in key}
-    where = [table.c[name] == bindparam(f"{name}_was") for name in (*key, "version")]
-    return Sql(update(table).where(*where).values(values))
-
-
-def select_by(table: Table, *key: str) -> Sql:
-    return Sql(select(table).where(*(table.c[name] == bindparam(name) for name in key)))
+def _compose(key: Sequence[tuple[Sql, bool]]) -> str:
+    parts, counts, first = [], [], 1
+    for number, (sql, checked) in enumerate(key):
+        compiled = sql.compiled(POSTGRES)
+        parts.append(f"w{number} AS ({numbered(compiled.text, compiled.places, first)}{' RETURNING 1' if checked else ''})")
+        first += len(compiled.places)
+        if checked:
+            counts.append(f"(SELECT count(*) FROM w{number})")  # noqa: S608 - as below
+    return f"WITH {', '.join(parts)} SELECT {', '.join(counts) or '1'}"

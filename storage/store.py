@@ -65,19 +65,17 @@ def run_shared(session: Session, around: Surroundings, jobs: Sequence[Job], pass
     """
     alone = len(jobs) == 1
     for job in jobs:
-        if not alone:
-            session.plain("SAVEPOINT u")
+        point = None if alone else session.point()
         try:
             run_unit(session, around, job)
         except Exception as error:
-            if alone or passing(error):
+            if point is None or passing(error):
                 raise
-            session.plain("ROLLBACK TO SAVEPOINT u")
-            session.plain("RELEASE SAVEPOINT u")
+            session.back(point)
             job.error = error
         else:
-            if not alone:
-                session.plain("RELEASE SAVEPOINT u")
+            if point is not None:
+                session.keep(point)
 
 
 def try_again(job: Job) -> bool:

@@ -43,7 +43,6 @@ class SqlUnit:
     def __init__(self, session: Session, around: Surroundings) -> None:
         self.session = session
         self._around = around
-        self._savepoints = 0
         self.wakes: list[tuple[str, dict[str, Any]]] = []
         self._now = around.clock.now()
 
@@ -75,23 +74,22 @@ class SqlUnit:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        self.flush()
-        self._savepoints += 1
-        name, wakes = f"s{self._savepoints}", len(self.wakes)
-        self.session.plain(f"SAVEPOINT {name}")
+        self.trail.flush()
+        point, wakes = self.session.point(), len(self.wakes)
         try:
             yield
-            self.flush()
+            self.trail.flush()
         except BaseException:
             self.trail.forget()
             del self.wakes[wakes:]
-            self.session.plain(f"ROLLBACK TO SAVEPOINT {name}")
-            self.session.plain(f"RELEASE SAVEPOINT {name}")
+            self.session.back(point)
             raise
-        self.session.plain(f"RELEASE SAVEPOINT {name}")
+        self.session.keep(point)
 
     def flush(self) -> None:
+        """Write what was kept back, at the latest now. Raises Stale."""
         self.trail.flush()
+        self.session.flush()
 
     @cached_property
     def people(self) -> PersonRows:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from domain import booking
-from domain.errors import BadInput, IllegalTransition, NotFound
+from domain.errors import BadInput, IllegalTransition, NotFound, NotProvedYet
 from domain.ids import DisputeId, FileId, OrderId
 from domain.life import DISPUTE, ESCROW, ORDER, DisputeState, EscrowState, OrderState
 from domain.money import Money, fee_of
@@ -14,7 +14,8 @@ from domain.order import Dispute, Order, Reason, may_dispute
 from domain.person import clean_text
 from domain.ports import Unit
 from domain.rights import Action, Actor, Party
-from usecases.orders import complete_order, refund_order, save_order, subject, the_order
+from usecases.orders import complete_order, hand_over_digital, open_dispute_of, refund_order, save_order, subject, the_order
+from usecases.payments import the_attempt
 from usecases.refunds import ask_refund
 from usecases.tell import alert, tell_order
 
@@ -26,7 +27,7 @@ def open_dispute(unit: Unit, actor: Actor, number: str, reason: Reason, words: s
     """Freeze the escrow and tell the seller. A second call while one is open returns that one."""
     order = the_order(unit, actor, number, Action.OPEN_DISPUTE)
     if order.state is OrderState.DISPUTED:
-        return _open(unit, order)
+        return open_dispute_of(unit, order)
     if order.escrow is None or not may_dispute(order, unit.now):
         raise IllegalTransition(life=ORDER.name, source=str(order.state), target=str(OrderState.DISPUTED))
     ORDER.move(order.state, OrderState.DISPUTED, actor.party)
@@ -61,17 +62,10 @@ def _own_files(unit: Unit, actor: Actor, order: Order, pictures: Sequence[FileId
     return tuple(pictures)
 
 
-def _open(unit: Unit, order: Order) -> Dispute:
-    dispute = unit.disputes.of_order(order.id)
-    if dispute is None or dispute.state not in {DisputeState.OPEN, DisputeState.ANSWERED}:
-        raise NotFound(what="dispute")
-    return dispute
-
-
 def add_evidence(unit: Unit, actor: Actor, number: str, words: str, pictures: Sequence[FileId] = ()) -> Dispute:
     """The buyer adds words or pictures to the open dispute."""
     order = the_order(unit, actor, number, Action.OPEN_DISPUTE)
-    dispute = _open(unit, order)
+    dispute = open_dispute_of(unit, order)
     more = clean_text(words, "words", MOST_WORDS)
     joined = clean_text(f"{dispute.words}\n{more}" if more else dispute.words, "words", 2 * MOST_WORDS)
     fresh = _own_files(unit, actor, order, [picture for picture in pictures if picture not in dispute.pictures])
@@ -87,7 +81,7 @@ def withdraw_dispute(unit: Unit, actor: Actor, number: str) -> Order:
     order = the_order(unit, actor, number, Action.OPEN_DISPUTE)
     if order.state is not OrderState.DISPUTED:
         return order
-    dispute = _open(unit, order)
+    dispute = open_dispute_of(unit, order)
     back = order.before_dispute or OrderState.PAID
     DISPUTE.move(dispute.state, DisputeState.WITHDRAWN, actor.party)
     ORDER.move(order.state, back, actor.party)
@@ -95,6 +89,9 @@ def withdraw_dispute(unit: Unit, actor: Actor, number: str) -> Order:
     unit.disputes.save(replace(dispute, state=DisputeState.WITHDRAWN, ended_at=unit.now))
     restored = save_order(unit, replace(order, state=back, escrow=EscrowState.HELD, before_dispute=None))
     unit.trail.add(subject(order), actor, "dispute_withdrawn")
+    if restored.digital and restored.proved:
+        hand_over_digital(unit, restored)
+        restored = unit.orders.get(order.id)
     tell_order(unit, restored, "dispute_withdrawn", actor=actor, once=str(dispute.id))
     return restored
 
@@ -115,18 +112,33 @@ def resolve_dispute(unit: Unit, actor: Actor, number: str, decision: str, refund
     if actor.party is not Party.ADMIN:
         raise NotFound(what="order")
     order = the_order(unit, actor, number, Action.SETTLE_DISPUTE)
+    if decision not in _LEADS_TO:
+        raise BadInput("decision", "unknown", options=sorted(_LEADS_TO))
     if order.state is not OrderState.DISPUTED:
+        if _decided_so(unit, order, decision, refund):
+            return order
         raise IllegalTransition(life=ORDER.name, source=str(order.state), target=decision)
     if decision == "split":
         return _split(unit, order, actor, refund)
-    if decision not in {"release", "refund"}:
-        raise BadInput("decision", "unknown", options=["release", "refund", "split"])
     _end(unit, order, actor, DisputeState.DECIDED)
     return complete_order(unit, order, actor) if decision == "release" else refund_order(unit, order, actor, "decided")
 
 
+_LEADS_TO = {"release": EscrowState.RELEASED, "refund": EscrowState.REFUNDED, "split": EscrowState.SPLIT}
+
+
+def _decided_so(unit: Unit, order: Order, decision: str, refund: Money | None) -> bool:
+    """Whether this very decision was made before."""
+    dispute = unit.disputes.of_order(order.id)
+    if dispute is None or dispute.state is not DisputeState.DECIDED or order.escrow is not _LEADS_TO[decision]:
+        return False
+    return decision != "split" or refund in {
+        known.money for known in unit.payments.refunds_of(order.attempt_id) if known.order_id == order.id
+    }
+
+
 def _end(unit: Unit, order: Order, actor: Actor, state: DisputeState) -> None:
-    dispute = _open(unit, order)
+    dispute = open_dispute_of(unit, order)
     DISPUTE.move(dispute.state, state, actor.party)
     unit.disputes.save(replace(dispute, state=state, ended_at=unit.now))
     unit.trail.add(subject(order), actor, f"dispute_{str(state).lower()}")
@@ -136,9 +148,9 @@ def _split(unit: Unit, order: Order, actor: Actor, refund: Money | None) -> Orde
     """Part back to the buyer, the rest to the wallet minus its fee; the parts add up to what was held."""
     if refund is None or refund.currency != order.total.currency or not 0 < refund.amount_minor < order.total.amount_minor:
         raise BadInput("refund", "not_a_part", limit=order.total.amount_minor)
-    attempt = unit.payments.attempt(order.attempt_id)
-    if attempt is None or not order.proved:
-        raise NotFound(what="attempt")
+    if not order.proved:
+        raise NotProvedYet(order=order.number)
+    attempt = the_attempt(unit, order.attempt_id)
     ORDER.move(order.state, OrderState.COMPLETED, actor.party)
     ESCROW.move(EscrowState.DISPUTED, EscrowState.SPLIT, actor.party)
     _end(unit, order, actor, DisputeState.DECIDED)

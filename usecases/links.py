@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -43,8 +43,9 @@ def create_link(unit: Unit, actor: Actor, new: NewLink) -> Link:
     known = unit.links.by_key(key)
     if known is not None:
         return known
-    if len(new.pictures) > MOST_PICTURES:
-        raise BadInput("pictures", "too_many", limit=MOST_PICTURES)
+    _own_files(unit, actor, new.pictures)
+    if new.digital_file is not None:
+        _own_files(unit, actor, (new.digital_file,))
     link = Link(
         id=LinkId(unit.new_id()),
         code=_fresh_code(unit),
@@ -65,6 +66,16 @@ def create_link(unit: Unit, actor: Actor, new: NewLink) -> Link:
     unit.links.add(link)
     unit.trail.add(f"link:{link.id}", actor, "created", code=link.code, price_minor=link.price.amount_minor, currency=link.price.currency)
     return link
+
+
+def _own_files(unit: Unit, actor: Actor, files: Sequence[FileId]) -> None:
+    """Pictures and goods are the seller's own: what somebody else sent is answered like a file that does not exist."""
+    if len(files) > MOST_PICTURES:
+        raise BadInput("pictures", "too_many", limit=MOST_PICTURES)
+    for number in files:
+        file = unit.files.get(number)
+        if file.organization_id != actor.organization_id and file.person_id != actor.person_id:
+            raise NotFound(what="file")
 
 
 def _fresh_code(unit: Unit) -> str:
@@ -107,8 +118,7 @@ def edit_link(unit: Unit, actor: Actor, code: str, changes: Mapping[str, Any]) -
     if "price" in changes:
         fields["price"] = payable(changes["price"])
     if "pictures" in changes:
-        if len(changes["pictures"]) > MOST_PICTURES:
-            raise BadInput("pictures", "too_many", limit=MOST_PICTURES)
+        _own_files(unit, actor, changes["pictures"])
         fields["pictures"] = tuple(changes["pictures"])
     if "stock" in changes:
         fields["stock"] = None if changes["stock"] is None else check_stock(changes["stock"])
@@ -177,4 +187,5 @@ def expire_link(unit: Unit, link_id: LinkId) -> bool:
     LINK.move(link.state, LinkState.EXPIRED, Party.CLOCK)
     unit.links.save(replace(link, state=LinkState.EXPIRED))
     unit.trail.add(f"link:{link.id}", CLOCK, "expired")
+    unit.wake("link", id=link_id)
     return True

@@ -10,13 +10,14 @@ from enum import StrEnum
 from domain import booking
 from domain.errors import BadInput, IllegalTransition, LimitReached, NotFound, NotProvedYet
 from domain.ids import DELIVERY_CODE_DIGITS, OrderId, PersonId, read_digits
-from domain.life import ESCROW, ORDER, EscrowState, OrderState
+from domain.life import ESCROW, ORDER, DisputeState, EscrowState, OrderState
 from domain.money import Money, fee_of
-from domain.order import MOST_CODE_TRIES, Due, Order, next_due
+from domain.order import MOST_CODE_TRIES, Dispute, Due, Order, next_due
 from domain.person import clean_text
 from domain.ports import Unit
 from domain.rights import CLOCK, Action, Actor, Party, require
 from usecases.links import give_back_to_stock
+from usecases.payments import the_attempt
 from usecases.refunds import ask_refund
 from usecases.tell import tell_order
 
@@ -68,6 +69,14 @@ def save_order(unit: Unit, order: Order) -> Order:
     return saved
 
 
+def open_dispute_of(unit: Unit, order: Order) -> Dispute:
+    """Raises NotFound when none is open."""
+    dispute = unit.disputes.of_order(order.id)
+    if dispute is None or dispute.state not in {DisputeState.OPEN, DisputeState.ANSWERED}:
+        raise NotFound(what="dispute")
+    return dispute
+
+
 def _advance(unit: Unit, actor: Actor, number: str, target: OrderState, **changes: object) -> Order:
     order = the_order(unit, actor, number, Action.WORK_ON_ORDER)
     if ORDER.move(order.state, target, actor.party) is None:
@@ -105,7 +114,7 @@ def confirm_delivery(unit: Unit, actor: Actor, number: str) -> Confirmed:
 def confirm(unit: Unit, actor: Actor, order: Order) -> Confirmed:
     if order.state is OrderState.COMPLETED:
         return Confirmed.ALREADY
-    ORDER.move(order.state, OrderState.COMPLETED, actor.party)
+    _can_be_confirmed(order, actor)
     if not order.proved and order.escrow is not None:
         if order.release_wanted is None:
             save_order(unit, replace(order, release_wanted=actor.name))
@@ -113,6 +122,13 @@ def confirm(unit: Unit, actor: Actor, order: Order) -> Confirmed:
         return Confirmed.WAITING
     complete_order(unit, order, actor)
     return Confirmed.RELEASED
+
+
+def _can_be_confirmed(order: Order, actor: Actor) -> None:
+    """A disputed order ends with its dispute (usecases/disputes.py), whoever it is that confirms."""
+    if order.state is OrderState.DISPUTED:
+        raise IllegalTransition(life=ORDER.name, source=str(order.state), target=str(OrderState.COMPLETED))
+    ORDER.move(order.state, OrderState.COMPLETED, actor.party)
 
 
 def confirm_by_code(unit: Unit, actor: Actor, number: str, typed: str) -> Confirmed:
@@ -129,7 +145,7 @@ def confirm_by_code(unit: Unit, actor: Actor, number: str, typed: str) -> Confir
     if code is None:
         raise BadInput("code", "not_a_code", limit=DELIVERY_CODE_DIGITS)
     buyer = Actor(Party.BUYER, f"code.{actor.via}", order.buyer_id)
-    ORDER.move(order.state, OrderState.COMPLETED, Party.BUYER)
+    _can_be_confirmed(order, buyer)
     if hmac.compare_digest(code, order.delivery_code):
         unit.trail.add(subject(order), actor, "code_entered")
         return confirm(unit, buyer, order)
@@ -157,12 +173,19 @@ def complete_order(unit: Unit, order: Order, actor: Actor) -> Order:
     return done
 
 
+def hand_over_digital(unit: Unit, order: Order) -> None:
+    """Digital goods complete by themselves once the payment is proved: the download is the delivery. A disputed or ended order does not."""
+    if ORDER.can(order.state, OrderState.COMPLETED, Party.CLOCK):
+        complete_order(unit, order, Actor(Party.CLOCK, "digital"))
+        tell_order(unit, unit.orders.get(order.id), "digital_ready", seller=False)
+
+
 def cancel_order(unit: Unit, actor: Actor, number: str) -> Order:
     """Before shipping: by the buyer or a leader of the seller. The whole amount goes back through the gateway that took it."""
     order = the_order(unit, actor, number, Action.CANCEL_WITH_REFUND)
     if order.state is OrderState.REFUNDED:
         return order
-    if order.state is OrderState.DISPUTED and actor.party not in {Party.ADMIN, Party.ARBITER, Party.MANAGER, Party.OWNER}:
+    if order.state is OrderState.DISPUTED:  # it ends with its dispute: usecases/disputes.py
         raise IllegalTransition(life=ORDER.name, source=str(order.state), target=str(OrderState.REFUNDED))
     return refund_order(unit, order, actor, "cancelled")
 
@@ -170,9 +193,7 @@ def cancel_order(unit: Unit, actor: Actor, number: str) -> Order:
 def refund_order(unit: Unit, order: Order, actor: Actor, reason: str) -> Order:
     """Escrow back to the buyer, whole. The refund itself is carried out by the worker and followed to its end."""
     ORDER.move(order.state, OrderState.REFUNDED, actor.party)
-    attempt = unit.payments.attempt(order.attempt_id)
-    if attempt is None:
-        raise NotFound(what="attempt")
+    attempt = the_attempt(unit, order.attempt_id)
     escrow, source = order.escrow, booking.direct_sales(order.organization_id)
     if escrow is not None:
         ESCROW.move(escrow, EscrowState.REFUNDED, actor.party)
@@ -210,8 +231,7 @@ def run_order_timer(unit: Unit, order_id: OrderId) -> Due | None:
     order = unit.orders.get(order_id)
     if order.due is None or order.due_at is None or order.due_at >= unit.now:
         return None
-    order = _skip_overtaken(order, unit.now)
-    due = order.due
+    order, due = _skip_overtaken(order, order.due, unit.now)
     if due is Due.RELEASE:
         return _auto_release(unit, order)
     if due is Due.REFUND_UNSHIPPED:
@@ -223,19 +243,20 @@ def run_order_timer(unit: Unit, order_id: OrderId) -> Due | None:
         tell_order(unit, moved, "order_delivered", by="clock")
     elif due is Due.DISPUTE_UNANSWERED:
         _dispute_unanswered(unit, order)
-    elif due is not None:
+    else:
         warned = save_order(unit, replace(order, last_due=due, last_due_at=unit.now))
         tell_order(unit, warned, _WARNS[due], once=str(due), buyer=due not in _TELLS_ONLY_SELLER, seller=due not in _TELLS_ONLY_BUYER)
     return due
 
 
-def _skip_overtaken(order: Order, now: datetime) -> Order:
+def _skip_overtaken(order: Order, due: Due, now: datetime) -> tuple[Order, Due]:
     """After an outage several reminders may be overdue: only the latest is given. The final act never comes sooner than a day after it."""
     while True:
-        after = next_due(replace(order, last_due=order.due, last_due_at=now))
-        if order.state is OrderState.DISPUTED or after is None or after[0] is order.due or after[1] >= now:
-            return order
-        order = replace(order, due=after[0], due_at=after[1])
+        after = next_due(replace(order, last_due=due, last_due_at=now))
+        if order.state is OrderState.DISPUTED or after is None or after[0] is due or after[1] >= now:
+            return order, due
+        due = after[0]
+        order = replace(order, due=due, due_at=after[1])
 
 
 def _auto_release(unit: Unit, order: Order) -> Due | None:
@@ -247,9 +268,8 @@ def _auto_release(unit: Unit, order: Order) -> Due | None:
 
 
 def _dispute_unanswered(unit: Unit, order: Order) -> None:
-    dispute = unit.disputes.of_order(order.id)
-    if dispute is not None:
-        unit.disputes.save(replace(dispute, unanswered=True))
+    dispute = open_dispute_of(unit, order)
+    unit.disputes.save(replace(dispute, unanswered=True))
     told = save_order(unit, order)
     unit.trail.add(subject(order), CLOCK, "dispute_unanswered")
     tell_order(unit, told, "dispute_unanswered")

@@ -41,7 +41,7 @@ def record_sent(unit: Unit, outbox_id: OutboxId, sent: Sent) -> OutboxState:
         error = UNKNOWN if sent.delivery is Delivery.UNKNOWN else sent.error or str(sent.delivery)
     unit.outbox.save(replace(message, state=state, act_at=act_at, error=error, sent_at=unit.now if state is OutboxState.SENT else None))
     if state is OutboxState.DEAD and message.fact != "alert":
-        alert(unit, "message_dead", str(outbox_id), fact=message.fact, error=error)
+        alert(unit, "message_dead", f"{outbox_id}:{message.version}", fact=message.fact, error=error)
     return state
 
 

@@ -41,11 +41,14 @@ class NewAttempt:
 
 
 def open_attempt(unit: Unit, new: NewAttempt, abilities: Mapping[str, Ability]) -> Attempt:
-    """Write down a try before anything is sent. While one prompt is live, asking again returns that one."""
+    """Write down a try before anything is sent. While one prompt is live, asking again returns that one; so does the same key."""
     checkout = unit.checkouts.get(new.checkout_id)
     live = unit.payments.live_attempt(checkout.id)
     if live is not None:
         return live
+    for known in unit.payments.attempts(checkout.id):
+        if known.key == new.key:
+            return known
     if checkout.state is CheckoutState.PAID:
         raise NotForSale(reason="paid")
     if checkout.state not in {CheckoutState.OPEN, CheckoutState.PAYING} or unit.now >= checkout.expires_at:
@@ -73,8 +76,7 @@ def open_attempt(unit: Unit, new: NewAttempt, abilities: Mapping[str, Ability]) 
         source=new.source,
     )
     unit.payments.add_attempt(attempt)
-    if checkout.state is CheckoutState.OPEN:
-        CHECKOUT.move(checkout.state, CheckoutState.PAYING, Party.BUYER)
+    CHECKOUT.move(checkout.state, CheckoutState.PAYING, Party.BUYER)
     unit.checkouts.save(replace(checkout, state=CheckoutState.PAYING, phone=phone))
     actor = Actor(Party.BUYER, new.source, checkout.buyer_id)
     unit.trail.add(f"sale:{checkout.id}", actor, "attempt_opened", attempt=attempt.id, gateway=gateway, direct=direct)
@@ -123,22 +125,24 @@ def _window_end(now: datetime, window_s: int) -> datetime:
 
 
 def never_prompt(unit: Unit, actor: Actor, phone: Phone, never: bool) -> None:
-    """Whoever is pestered with prompts can have their number left alone."""
+    """Whoever is pestered with prompts can have their number left alone: by themselves, or by an admin."""
+    if actor.party is not Party.ADMIN and (actor.person_id is None or unit.people.get(actor.person_id).phone != phone):
+        raise NotFound(what="phone")
     unit.marks.put(f"never_prompt:{phone.e164}", {"never": never})
     unit.trail.add("limits", actor, "never_prompt", never=never, phone=phone.masked)
 
 
 def begin_attempt(unit: Unit, attempt_id: AttemptId) -> Ask | None:
-    """Mark a fresh attempt as being sent and return what to send; None when somebody else did or it is too old to be sent."""
+    """Mark a fresh attempt as being sent and return what to send; None when somebody else did, it is too old, or its checkout is over."""
     attempt = the_attempt(unit, attempt_id)
     if attempt.state is not AttemptState.CREATED:
         return None
-    if unit.now - attempt.created_at > SEND_WITHIN:
+    checkout = unit.checkouts.get(attempt.checkout_id)
+    if unit.now - attempt.created_at > SEND_WITHIN or checkout.state is not CheckoutState.PAYING:
         end_attempt(unit, attempt, AttemptState.FAILED, "not_sent", CLOCK)
         return None
     ATTEMPT.move(attempt.state, AttemptState.SENDING, Party.CLOCK)
     sending = unit.payments.save_attempt(replace(attempt, state=AttemptState.SENDING))
-    checkout = unit.checkouts.get(attempt.checkout_id)
     link = unit.links.get(checkout.link_id)
     return Ask(
         attempt_id=sending.id,
@@ -211,7 +215,7 @@ _PAYMENT_ENDS = {
 
 
 def end_attempt(unit: Unit, attempt: Attempt, state: AttemptState, result: str, actor: Actor) -> Attempt:
-    """The try is over without money. The checkout is open again, and the buyer hears why."""
+    """The try is over without money. The checkout is open again, and the buyer hears why, unless it is paid or they went away."""
     ATTEMPT.move(attempt.state, state, actor.party)
     ended = unit.payments.save_attempt(replace(attempt, state=state, result=result, live=False, ask_at=None))
     payment = unit.payments.get(attempt.payment_id)
@@ -223,7 +227,8 @@ def end_attempt(unit: Unit, attempt: Attempt, state: AttemptState, result: str, 
         CHECKOUT.move(checkout.state, CheckoutState.OPEN, actor.party)
         unit.checkouts.save(replace(checkout, state=CheckoutState.OPEN))
     unit.trail.add(f"sale:{checkout.id}", actor, f"attempt_{str(state).lower()}", attempt=attempt.id, result=result)
-    tell_person(unit, checkout.buyer_id, "payment_failed", str(attempt.id), checkout=checkout.id, result=result)
+    if checkout.state not in {CheckoutState.PAID, CheckoutState.CANCELLED}:
+        tell_person(unit, checkout.buyer_id, "payment_failed", str(attempt.id), checkout=checkout.id, result=result)
     unit.wake("checkout", id=checkout.id)
     return ended
 

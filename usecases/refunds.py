@@ -18,9 +18,12 @@ from domain.ports import Gateways, Store, Unit
 from domain.rights import CLOCK, Actor, Party
 from domain.tokens import Purpose
 from usecases.gateways import credentials_of
+from usecases.payments import the_attempt
 from usecases.tell import alert, tell_order, tell_person
 
 WAIT_FOR_PROOF = timedelta(seconds=30)
+STUCK_AFTER = timedelta(hours=1)
+LOOK_AGAIN = timedelta(hours=1)
 WAIT_FOR_RESULT = timedelta(minutes=10)
 TRY_AGAIN = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 MOST_TRIES = 12
@@ -80,9 +83,7 @@ def begin_refund(unit: Unit, refund_id: RefundId, repeatable: bool) -> RefundCal
     refund = unit.payments.refund(refund_id)
     if refund is None or refund.act_at is None or refund.act_at > unit.now:
         return None
-    attempt = unit.payments.attempt(refund.attempt_id)
-    if attempt is None:
-        raise NotFound(what="attempt")
+    attempt = the_attempt(unit, refund.attempt_id)
     if refund.state in {RefundState.SENDING, RefundState.PENDING}:
         if not repeatable or refund.money != attempt.money or refund.tries >= MOST_TRIES:
             _ask_a_person(unit, refund, attempt, "refund_without_answer")
@@ -93,14 +94,27 @@ def begin_refund(unit: Unit, refund_id: RefundId, repeatable: bool) -> RefundCal
         _fail(unit, refund, attempt, "disproved", Party.GATEWAY)
         return None
     if attempt.proved_at is None or attempt.receipt is None:
-        unit.payments.save_refund(replace(refund, act_at=unit.now + WAIT_FOR_PROOF))
+        _put_off(unit, refund, "refund_without_proof" if attempt.proved_at is None else "refund_without_receipt")
+        return None
+    try:
+        credentials = credentials_of(unit, refund.organization_id, refund.gateway, refund.direct)
+    except NotFound:
+        _put_off(unit, refund, "refund_without_credentials")
         return None
     REFUND.move(refund.state, RefundState.SENDING, Party.CLOCK)
     sending = unit.payments.save_refund(
         replace(refund, state=RefundState.SENDING, tries=refund.tries + 1, act_at=unit.now + WAIT_FOR_RESULT)
     )
     token = unit.tokens.make(Purpose.REFUND, refund.id)
-    return RefundCall(sending, attempt.receipt, credentials_of(unit, refund.organization_id, refund.gateway, refund.direct), token)
+    return RefundCall(sending, attempt.receipt, credentials, token)
+
+
+def _put_off(unit: Unit, refund: Refund, why: str) -> None:
+    """It cannot be sent yet. After a while a person is told, for nothing else may bring what is missing."""
+    stuck = unit.now - refund.created_at >= STUCK_AFTER
+    unit.payments.save_refund(replace(refund, act_at=unit.now + (LOOK_AGAIN if stuck else WAIT_FOR_PROOF)))
+    if stuck:
+        alert(unit, why, str(refund.id), refund=refund.id, amount_minor=refund.money.amount_minor)
 
 
 def _ask_a_person(unit: Unit, refund: Refund, attempt: Attempt, what: str) -> None:
@@ -114,12 +128,8 @@ def _ask_a_person(unit: Unit, refund: Refund, attempt: Attempt, what: str) -> No
 
 def record_refund(unit: Unit, refund_id: RefundId, reply: Reply) -> Refund:
     """What the gateway said, at once or in a later result. Repeating it changes nothing."""
-    refund = unit.payments.refund(refund_id)
-    if refund is None:
-        raise NotFound(what="refund")
-    attempt = unit.payments.attempt(refund.attempt_id)
-    if attempt is None:
-        raise NotFound(what="attempt")
+    refund = read_refund(unit, refund_id)
+    attempt = the_attempt(unit, refund.attempt_id)
     if refund.state is RefundState.DONE:
         return refund
     if reply.outcome is Outcome.SUCCEEDED:
@@ -129,7 +139,7 @@ def record_refund(unit: Unit, refund_id: RefundId, reply: Reply) -> Refund:
     if reply.outcome is Outcome.DECLINED:
         return _fail(unit, refund, attempt, reply.result or "unknown", Party.GATEWAY)
     if reply.outcome is Outcome.NOT_SENT and refund.tries < MOST_TRIES:
-        wait = TRY_AGAIN[min(refund.tries - 1, len(TRY_AGAIN) - 1)]
+        wait = max(TRY_AGAIN[min(refund.tries - 1, len(TRY_AGAIN) - 1)], timedelta(seconds=reply.retry_after_s or 0))
         REFUND.move(refund.state, RefundState.ASKED, Party.CLOCK)
         return unit.payments.save_refund(replace(refund, state=RefundState.ASKED, act_at=unit.now + wait, result=reply.result))
     REFUND.move(refund.state, RefundState.PENDING, Party.GATEWAY)
@@ -144,6 +154,7 @@ def _done(unit: Unit, refund: Refund, attempt: Attempt, reply: Reply) -> Refund:
             booking.refund_asked(refund.id, booking.suspense(attempt.id), refund.organization_id, refund.money, refund.tries + 1)
         )
     if refund.state is RefundState.ASKED:
+        REFUND.move(refund.state, RefundState.SENDING, Party.CLOCK)
         refund = replace(refund, state=RefundState.SENDING)
     REFUND.move(refund.state, RefundState.DONE, Party.GATEWAY)
     done = unit.payments.save_refund(
@@ -173,8 +184,9 @@ def _mark_payment(unit: Unit, attempt: Attempt) -> None:
 
 def _fail(unit: Unit, refund: Refund, attempt: Attempt, result: str, by: Party) -> Refund:
     """The gateway refused: the money waits in suspense, and a person is asked to look."""
-    if refund.state is RefundState.ASKED:
-        refund = replace(refund, state=RefundState.SENDING)
+    if refund.state is RefundState.ASKED:  # refused before it was sent: that counts as a try, so that each failure is booked by itself
+        REFUND.move(refund.state, RefundState.SENDING, Party.CLOCK)
+        refund = replace(refund, state=RefundState.SENDING, tries=refund.tries + 1)
     REFUND.move(refund.state, RefundState.FAILED, by)
     failed = unit.payments.save_refund(replace(refund, state=RefundState.FAILED, act_at=None, result=result))
     unit.books.book(booking.refund_failed(refund.id, booking.suspense(attempt.id), refund.organization_id, refund.money, refund.tries))

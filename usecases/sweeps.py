@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from domain.ids import AttemptId, CheckoutId, LinkId, OrderId, RefundId
+from domain.life import AttemptState
 from domain.ports import Unit
 from domain.records import InboxEvent
+from usecases.payments import the_attempt
 from usecases.tell import alert
 
 ASK_LEASE = timedelta(seconds=90)
@@ -45,9 +47,7 @@ def claim_asks(unit: Unit, limit: int) -> Sequence[AttemptId]:
     """Attempts to ask the gateway about; they are put off a little so that another worker does not ask as well."""
     due = unit.payments.to_ask(unit.now, limit)
     for attempt_id in due:
-        attempt = unit.payments.attempt(attempt_id)
-        if attempt is not None:
-            unit.payments.save_attempt(replace(attempt, ask_at=unit.now + ASK_LEASE))
+        unit.payments.save_attempt(replace(the_attempt(unit, attempt_id), ask_at=unit.now + ASK_LEASE))
     return due
 
 
@@ -55,8 +55,8 @@ def unsent_attempts(unit: Unit, limit: int) -> Sequence[AttemptId]:
     """Attempts that nobody is sending any more: written just before a crash, or cut off by one."""
     found = []
     for attempt_id in unit.payments.to_send(unit.now - UNSENT_AFTER, limit):
-        attempt = unit.payments.attempt(attempt_id)
-        if attempt is not None and (attempt.state.value == "CREATED" or attempt.created_at <= unit.now - CUT_OFF_AFTER):
+        attempt = the_attempt(unit, attempt_id)
+        if attempt.state is AttemptState.CREATED or attempt.created_at <= unit.now - CUT_OFF_AFTER:
             found.append(attempt_id)
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain.facts import FACTS
-from domain.ids import OrderId, OrganizationId, OutboxId, PersonId
+from domain.ids import OrderId, OutboxId, PersonId
 from domain.life import OutboxState
 from domain.order import Order
 from domain.person import ChannelKind, Language
@@ -48,17 +48,13 @@ def tell_order(
     _post(unit, messages)
 
 
-def tell_person(unit: Unit, person_id: PersonId | None, fact: str, key: str, **facts: Any) -> None:
+def tell_person(unit: Unit, person_id: PersonId | None, fact: str, key: str, /, **facts: Any) -> None:
     if person_id is None:
         return
     _post(unit, [_message(unit, fact, f"{fact}:{key}", person, kind, facts) for person, kind in unit.people.reach(person_id)])
 
 
-def tell_members(unit: Unit, organization_id: OrganizationId, fact: str, key: str, **facts: Any) -> None:
-    _post(unit, [_message(unit, fact, f"{fact}:{key}", person, kind, facts) for person, kind in unit.people.reach_members(organization_id)])
-
-
-def alert(unit: Unit, what: str, key: str, **facts: Any) -> None:
+def alert(unit: Unit, what: str, key: str, /, **facts: Any) -> None:
     """Something a person who runs the house must look at: kept in the trail of alerts and sent to the admin chat."""
     mark = unit.marks.get(ADMINS) or {}
     people = [PersonId(number) for number in mark.get("persons", ())]

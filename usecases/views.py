@@ -21,7 +21,6 @@ from domain.tokens import Purpose
 from usecases.gateways import route
 from usecases.orders import the_order
 
-
 MOST_COUNTED = 1000
 """Completed sales are counted up to here; beyond it the number says nothing more to a buyer."""
 
@@ -62,7 +61,9 @@ def product_of(unit: Unit, link: Link, abilities: Mapping[str, Ability]) -> Prod
         check_for_sale(link, 1, unit.now)
     except NotForSale as refusal:
         why_not = str(refusal.facts["reason"])
-    return ProductView(link, shop.name, shop.created_at, unit.orders.completed(shop.id, MOST_COUNTED), why_not, _offers(unit, link, abilities))
+    return ProductView(
+        link, shop.name, shop.created_at, unit.orders.completed(shop.id, MOST_COUNTED), why_not, _offers(unit, link, abilities)
+    )
 
 
 def _offers(unit: Unit, link: Link, abilities: Mapping[str, Ability]) -> tuple[MethodOffer, ...]:

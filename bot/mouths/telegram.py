@@ -123,6 +123,10 @@ class TelegramMouth:
             await self._inline(update.inline_query)
         await self._hall.store.write(end_update, GATEWAY, str(update.update_id))
 
+    async def on_other(self, update: Update, _context: object = None) -> None:
+        """A kind of update that says nothing to us: done with, so that it is not taken up again and again."""
+        await self._hall.store.write(end_update, GATEWAY, str(update.update_id))
+
     async def on_membership(self, update: Update, _context: object = None) -> None:
         """The person blocked the bot, or took it back."""
         change = update.my_chat_member

@@ -1,0 +1,108 @@
+"""What applying a payment event will ask for, fetched by one statement instead of ten. The questions themselves stay where they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import FromClause, String, bindparam, cast, func, literal_column, select
+
+from domain.ids import AttemptId
+from storage.link import LinkRows
+from storage.statements import Session, Sql, select_by
+from storage.tables import attempts, audit, channels, checkouts, inbox, links, members, payments
+
+EVENT_BY_KEY = select_by(inbox, "gateway", "event_key")
+ATTEMPT = select_by(attempts, "id")
+ATTEMPT_BY_REF = select_by(attempts, "gateway", "ref")
+ATTEMPT_BY_RECEIPT = select_by(attempts, "gateway", "receipt")
+CHECKOUT = select_by(checkouts, "id")
+PAYMENT = select_by(payments, "id")
+HEAD = Sql(select(audit.c.seq, audit.c.mark).where(audit.c.subject == bindparam("subject")).order_by(audit.c.seq.desc()).limit(1))
+REACH = Sql(
+    select(channels.c.person_id, channels.c.kind).where(channels.c.person_id == bindparam("person_id"), channels.c.state == "ACTIVE")
+)
+REACH_MEMBERS = Sql(
+    select(channels.c.person_id, channels.c.kind)
+    .join(members, members.c.person_id == channels.c.person_id)
+    .where(members.c.organization_id == bindparam("organization_id"), channels.c.state == "ACTIVE")
+    .order_by(channels.c.person_id)
+)
+_WHOLE = (attempts, checkouts, payments, links)
+_by_ref, _by_receipt, _theirs = attempts.alias("by_ref"), attempts.alias("by_receipt"), channels.alias("theirs")
+_subject: Any = literal_column("'sale:'") + cast(checkouts.c.id, String)
+_head = audit.alias("head")
+
+
+def _reached(table: FromClause) -> Any:
+    """`person kind` of each channel, joined by a comma."""
+    c = table.c
+    return func.aggregate_strings(cast(c.person_id, String) + literal_column("' '") + c.kind, literal_column("','"))  # type: ignore[arg-type]
+
+
+_AHEAD = Sql(
+    select(
+        select(inbox.c.id).where(inbox.c.gateway == bindparam("gateway"), inbox.c.event_key == bindparam("event_key")).scalar_subquery(),
+        select(_by_ref.c.id).where(_by_ref.c.gateway == bindparam("gateway"), _by_ref.c.ref == bindparam("ref")).scalar_subquery(),
+        select(_by_receipt.c.id)
+        .where(_by_receipt.c.gateway == bindparam("gateway"), _by_receipt.c.receipt == bindparam("receipt"))
+        .scalar_subquery(),
+        select(cast(_head.c.seq, String) + literal_column("' '") + _head.c.mark)
+        .where(_head.c.subject == _subject)
+        .order_by(_head.c.seq.desc())
+        .limit(literal_column("1"))
+        .scalar_subquery(),
+        select(_reached(channels))
+        .select_from(channels.join(members, members.c.person_id == channels.c.person_id))
+        .where(members.c.organization_id == checkouts.c.organization_id, channels.c.state == "ACTIVE")
+        .scalar_subquery(),
+        select(_reached(_theirs)).where(_theirs.c.person_id == checkouts.c.buyer_id, _theirs.c.state == "ACTIVE").scalar_subquery(),
+        *(column for table in _WHOLE for column in table.columns),
+    )
+    .select_from(attempts)
+    .join(checkouts, checkouts.c.id == attempts.c.checkout_id)
+    .join(payments, payments.c.id == attempts.c.payment_id)
+    .join(links, links.c.id == checkouts.c.link_id)
+    .where(attempts.c.id == bindparam("attempt_id"))
+)
+_ID_OF_CHECKOUT = list(checkouts.columns).index(checkouts.c.id)
+_BUYER_OF_CHECKOUT, _SHOP_OF_CHECKOUT = (
+    list(checkouts.columns).index(column) for column in (checkouts.c.buyer_id, checkouts.c.organization_id)
+)
+
+
+def fetch_ahead(session: Session, gateway: str, event_key: str, attempt_id: AttemptId, ref: str | None, receipt: str | None) -> None:
+    """Ask once; what is found, and what is found to be missing, answers the questions that come."""
+    row = session.run(_AHEAD, gateway=gateway, event_key=event_key, attempt_id=attempt_id, ref=ref, receipt=receipt).fetchone()
+    if row is None:
+        return
+    event, by_ref, by_receipt, head, reached_members, reached = row[:6]
+    rows, at = [], 6
+    for table in _WHOLE:
+        rows.append(row[at : at + len(table.columns)])
+        at += len(table.columns)
+    attempt, checkout, payment, link = rows
+    foresee = session.foresee
+    foresee(ATTEMPT, [attempt], id=attempt_id)
+    foresee(CHECKOUT, [checkout], id=checkout[_ID_OF_CHECKOUT])
+    foresee(PAYMENT, [payment], id=payment[0])
+    foresee(LinkRows.GET, [link], id=link[0])
+    if event is None:
+        foresee(EVENT_BY_KEY, [], gateway=gateway, event_key=event_key)
+    if ref is not None and by_ref in {None, attempt_id}:
+        foresee(ATTEMPT_BY_REF, [] if by_ref is None else [attempt], gateway=gateway, ref=ref)
+    if receipt is not None and by_receipt in {None, attempt_id}:
+        foresee(ATTEMPT_BY_RECEIPT, [] if by_receipt is None else [attempt], gateway=gateway, receipt=receipt)
+    seq, _, mark = (head or "").partition(" ")
+    foresee(HEAD, [(int(seq), mark)] if head else [], subject=f"sale:{checkout[_ID_OF_CHECKOUT]}")
+    foresee(REACH_MEMBERS, sorted(_reach(reached_members)), organization_id=checkout[_SHOP_OF_CHECKOUT])
+    if checkout[_BUYER_OF_CHECKOUT] is not None:
+        foresee(REACH, _reach(reached), person_id=checkout[_BUYER_OF_CHECKOUT])
+
+
+def _reach(joined: str | None) -> list[tuple[int, str]]:
+    found = []
+    for one in (joined or "").split(","):
+        person_id, _, kind = one.partition(" ")
+        if kind:
+            found.append((int(person_id), kind))
+    return found

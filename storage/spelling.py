@@ -1,0 +1,130 @@
+"""SQL that is built once with SQLAlchemy Core, compiled once per dialect, and run as driver SQL."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Insert, Table, TextClause, UniqueConstraint, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.sql import ClauseElement, visitors
+from sqlalchemy.sql.selectable import SelectBase
+
+SQLITE = "sqlite"
+POSTGRES = "postgresql"
+
+_DIALECTS: Mapping[str, Dialect] = {
+    SQLITE: sqlite.dialect(paramstyle="named"),
+    POSTGRES: postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]
+}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A statement for one dialect. `places` names its parameters in the order of the dialect's own marks (`$1`) where it has such.
+
+    `tables` is what it touches (None: nobody knows); `adds` is true for an insert that changes no row that is there already.
+    """
+
+    text: str
+    places: tuple[str, ...]
+    tables: frozenset[str] | None
+    writes: bool
+    adds: bool
+
+
+class Sql:
+    """One statement. Parameters are passed by name; values written into the Core expression become literals, so that partial indexes serve."""
+
+    def __init__(self, statement: ClauseElement | Callable[[str], ClauseElement]) -> None:
+        """`statement` may also be a function of the dialect's name, where the two engines spell it differently."""
+        self._statement = statement
+        self._compiled: dict[str, Compiled] = {}
+
+    def text(self, dialect: str) -> str:
+        """The text with named parameters, compiled at the first call for each dialect."""
+        return self.compiled(dialect).text
+
+    def compiled(self, dialect: str) -> Compiled:
+        found = self._compiled.get(dialect)
+        if found is None:
+            with _lock:
+                statement = self._statement if isinstance(self._statement, ClauseElement) else self._statement(dialect)
+                compiled = statement.compile(dialect=_DIALECTS[dialect])
+                fixed = {name: _literal(value) for name, value in compiled.params.items() if value is not None}
+                text = _PLACE.sub(lambda place: fixed.get(place[place.lastindex or 0], place[0]), str(compiled))
+                places = tuple(dict.fromkeys(_NAMED.findall(text))) if dialect == POSTGRES else ()
+                writes = not isinstance(statement, SelectBase)
+                adds = isinstance(statement, Insert) and "DO UPDATE" not in text and "RETURNING" not in text
+                found = self._compiled[dialect] = Compiled(text, places, _tables(statement), writes, adds)
+        return found
+
+
+_PLACE = re.compile(r"%\((\w+)\)s(?:::\w+)?|(?<!:):(\w+)|__\[POSTCOMPILE_(\w+?)(?:~~[^\]]*)?\]")
+"""Where a parameter stands: in psycopg's spelling with its cast, in SQLite's, and as the list of an IN."""
+
+_NAMED = re.compile(r"%\((\w+)\)s")
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_literal, value))
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, str) and value.isidentifier():
+        return f"'{value}'"
+    raise TypeError(f"pass {value!r} as a parameter")
+
+
+def _tables(statement: ClauseElement) -> frozenset[str] | None:
+    found = set()
+    for part in visitors.iterate(statement):
+        if isinstance(part, TextClause):
+            return None
+        if isinstance(part, Table):
+            found.add(part.name)
+        elif isinstance(part, Column) and isinstance(part.table, Table):
+            found.add(part.table.name)
+    return frozenset(found) or None
+
+
+def numbered(text: str, places: Sequence[str], first: int = 1) -> str:
+    """psycopg's named parameters as PostgreSQL's own: `$1` for the first of `places`."""
+    marks = {name: f"${number}" for number, name in enumerate(places, first)}
+    return _NAMED.sub(lambda place: marks[place[1]], text).replace("%%", "%")
+
+
+def insert_into(table: Table) -> Sql:
+    """All columns, each bound by its own name."""
+    return Sql(insert(table).values({column.name: bindparam(column.name) for column in table.columns}))
+
+
+def insert_unless_there(table: Table) -> Sql:
+    """The same, but a row whose unique key exists already is left as it is (rowcount 0). A clash of ids is not that: it raises."""
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in table.columns}
+    unique = [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
+    if len(unique) > 1:
+        raise TypeError(f"{table.name} has several unique keys: which one is meant?")
+    key = [column.name for column in (unique[0] if unique else table.primary_key).columns]
+    return Sql(lambda dialect: maker(dialect)(table).values(values).on_conflict_do_nothing(index_elements=key))
+
+
+def maker(dialect: str) -> Any:
+    """The dialect's own insert, which knows ON CONFLICT."""
+    return postgresql.insert if dialect == POSTGRES else sqlite.insert
+
+
+def save_version(table: Table, *key: str) -> Sql:
+    """Compare-and-set: all other columns, where the key and `version_was` match."""
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in table.columns if column.name not in key}
+    where = [table.c[name] == bindparam(f"{name}_was") for name in (*key, "version")]
+    return Sql(update(table).where(*where).values(values))
+
+
+def select_by(table: Table, *key: str) -> Sql:
+    return Sql(select(table).where(*(table.c[name] == bindparam(name) for name in key)))

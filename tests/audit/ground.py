@@ -1,0 +1,243 @@
+"""What the tests of the audit stand on: a house with sales of every kind, made by the use cases, and a hand that changes rows behind its back."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from domain.ids import AttemptId, FileId, OrganizationId, PersonId
+from domain.life import AttemptState
+from domain.money import Money
+from domain.order import Order, Reason
+from domain.payment import Ability, Attempt, Method, Notice, Outcome, Proof, Reply
+from domain.person import Channel, ChannelKind, ChannelState, Language, Member, Organization, Person, Role
+from domain.phone import Phone
+from domain.ports import Unit
+from domain.records import RawEvent, StoredFile
+from domain.rights import Actor, Party
+from payloom.audit import Report, audit, reader
+from payloom.settings import Settings
+from storage.statements import POSTGRES, Session
+from tests.storage.ground import AUDIT_KEY, NOON, StillClock, Store, raw
+from usecases import checkouts, disputes, links, orders, payments, refunds, settlement
+from usecases.checkouts import NewCheckout
+from usecases.gateways import save_credentials
+from usecases.seals import seal_trail
+
+ABILITY = Ability("daraja", frozenset({Method.MPESA}), frozenset({"KES"}), {"KES": 100}, 100, 25_000_000, True, Proof.HINT)
+PRICE = Money(250_000, "KES")
+SHOP, OTHER_SHOP = OrganizationId(1), OrganizationId(2)
+OWNER, OTHER_OWNER, BUYER, STRANGER = PersonId(1), PersonId(2), PersonId(3), PersonId(4)
+SELLER = Actor(Party.OWNER, "telegram", OWNER, SHOP)
+ADMIN = Actor(Party.ADMIN, "admin")
+READ = reader(Settings(_env_file=None))  # type: ignore[call-arg]
+AMINA = Actor(Party.BUYER, "telegram", BUYER)
+
+
+@dataclass
+class World:
+    """Orders and attempts by the name of their story; codes of links by their shop."""
+
+    orders: dict[str, int] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    checkouts: dict[str, int] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    short: dict[str, Any] = field(default_factory=dict)
+
+
+def found(unit: Unit) -> World:
+    """Two shops with an owner each, a buyer and a stranger, all of them to be reached; links for goods, for files, and of a direct shop."""
+    world = World()
+    for number in (OWNER, OTHER_OWNER, BUYER, STRANGER):
+        unit.people.add(Person(number, f"Person {number}", Language.EN, Role.BUYER, None, NOON))
+        unit.people.add_channel(Channel(ChannelKind.TELEGRAM, str(number), number, ChannelState.ACTIVE, NOON))
+    for shop, owner in ((SHOP, OWNER), (OTHER_SHOP, OTHER_OWNER)):
+        unit.organizations.add(Organization(shop, f"Shop {shop}", "KE", "KES", 250, NOON))
+        unit.organizations.add_member(Member(shop, owner, Party.OWNER, NOON))
+    save_credentials(unit, ADMIN, "daraja", {"short_code": "600000"}, tested=True)
+    other = Actor(Party.OWNER, "telegram", OTHER_OWNER, OTHER_SHOP)
+    save_credentials(unit, other, "daraja", {"short_code": "700000"}, tested=True)
+    for whose, person in (("buyers", BUYER), ("strangers", STRANGER)):
+        file = StoredFile(FileId(unit.new_id()), None, person, "picture:1", "image/jpeg", 1, 1, b"x", NOON)
+        unit.files.add(file)
+        world.files[whose] = file.id
+    world.codes["goods"] = links.create_link(unit, SELLER, links.NewLink("goods", "Sneakers", PRICE, stock=500)).code
+    world.codes["file"] = links.create_link(unit, SELLER, links.NewLink("file", "Song", PRICE, digital_file=FileId(7))).code
+    world.codes["direct"] = links.create_link(unit, other, links.NewLink("direct", "Maize", PRICE)).code
+    return world
+
+
+def begin(unit: Unit, code: str, key: str, buyer: PersonId | None = BUYER) -> Attempt:
+    """A checkout with a prompt on somebody's phone."""
+    phone = Phone(f"+2547{int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10**8:08}")
+    new = NewCheckout(key, code, 1, "Amina", "Kilimani", "", phone, "en", "web", buyer)
+    checkout = checkouts.start_checkout(unit, new)
+    attempt = payments.open_attempt(unit, payments.NewAttempt(f"{key}:1", checkout.id, Method.MPESA, phone, "web"), {"daraja": ABILITY})
+    return sent(unit, attempt)
+
+
+def sent(unit: Unit, attempt: Attempt) -> Attempt:
+    assert payments.begin_attempt(unit, attempt.id) is not None
+    return payments.record_reply(unit, attempt.id, Reply(Outcome.PENDING, f"ws_{attempt.id}"))
+
+
+def stk(attempt: Attempt, minor: int, receipt: str, code: int = 0) -> RawEvent:
+    """What Daraja posts."""
+    items = [{"Name": "Amount", "Value": minor // 100}, {"Name": "MpesaReceiptNumber", "Value": receipt}]
+    call = {"MerchantRequestID": "m", "CheckoutRequestID": f"ws_{attempt.id}", "ResultCode": code, "CallbackMetadata": {"Item": items}}
+    return RawEvent("daraja", "stk", json.dumps({"Body": {"stkCallback": call}}).encode(), "127.0.0.1", {"attempt_id": attempt.id})
+
+
+def paid(unit: Unit, attempt: Attempt, minor: int | None = None, *, proved: bool = True) -> Order | None:
+    """The callback, stored and applied, and what the gateway says when asked."""
+    money = Money(attempt.money.amount_minor if minor is None else minor, "KES")
+    receipt = f"R{attempt.id}"
+    notice = Notice(
+        "daraja", f"e{attempt.id}:{minor}", "stk", Outcome.SUCCEEDED, Proof.HINT, attempt.id, f"ws_{attempt.id}", receipt, money
+    )
+    settlement.receive(unit, stk(attempt, money.amount_minor, receipt), notice.event_key, notice)
+    if proved:
+        settlement.record_fetch(unit, attempt.id, Reply(Outcome.SUCCEEDED))
+    return unit.orders.of_checkout(attempt.checkout_id)
+
+
+def sell(unit: Unit, world: World, name: str, code: str = "goods", *, proved: bool = True, buyer: PersonId | None = BUYER) -> Order:
+    attempt = begin(unit, world.codes[code], name, buyer)
+    order = paid(unit, attempt, proved=proved)
+    assert order is not None
+    world.orders[name], world.attempts[name], world.checkouts[name] = order.id, attempt.id, order.checkout_id
+    return order
+
+
+def returned(unit: Unit, attempt_id: AttemptId, outcome: Outcome = Outcome.SUCCEEDED) -> None:
+    """Its refunds are sent and answered."""
+    for refund in unit.payments.refunds_of(attempt_id):
+        if refunds.begin_refund(unit, refund.id, True) is not None:
+            refunds.record_refund(unit, refund.id, Reply(outcome, f"conv_{refund.id}", "no" if outcome is Outcome.DECLINED else None))
+
+
+def good_sales(unit: Unit, world: World) -> None:
+    """Sales in each state that a quiet life leads to."""
+    sell(unit, world, "paid")
+    sell(unit, world, "unproved", proved=False)
+    orders.accept_order(unit, SELLER, sell(unit, world, "accepted").number)
+    orders.ship_order(unit, SELLER, sell(unit, world, "shipped").number, "G4S", "1")
+    orders.mark_delivered(unit, SELLER, sell(unit, world, "delivered").number)
+    done = sell(unit, world, "completed")
+    orders.ship_order(unit, SELLER, done.number)
+    orders.mark_delivered(unit, SELLER, done.number)
+    orders.confirm_delivery(unit, AMINA, done.number)
+    waits = sell(unit, world, "wanted", proved=False)
+    orders.confirm_delivery(unit, AMINA, waits.number)
+    settlement.record_fetch(unit, waits.attempt_id, Reply(Outcome.SUCCEEDED))
+    sell(unit, world, "digital", "file")
+    sell(unit, world, "direct", "direct")
+    guest = sell(unit, world, "guest", buyer=None)
+    orders.follow_order(unit, guest.id, BUYER)
+    orders.ship_order(unit, SELLER, guest.number)
+
+
+def hard_sales(unit: Unit, world: World) -> None:
+    """Refunds, disputes, and money that does not fit."""
+    for name, outcome in (("refunded", Outcome.SUCCEEDED), ("refund_pending", Outcome.PENDING), ("refund_failed", Outcome.DECLINED)):
+        orders.cancel_order(unit, AMINA, sell(unit, world, name).number)
+        returned(unit, AttemptId(world.attempts[name]), outcome)
+    orders.cancel_order(unit, SELLER, sell(unit, world, "refund_asked").number)
+    again = sell(unit, world, "refund_retried")
+    orders.cancel_order(unit, AMINA, again.number)
+    returned(unit, again.attempt_id, Outcome.DECLINED)
+    refunds.retry_refund(unit, ADMIN, unit.payments.refunds_of(again.attempt_id)[0].id)
+    picture = FileId(world.files["buyers"])
+    for name in ("disputed", "withdrawn", "settled", "released", "decided", "split"):
+        order = sell(unit, world, name)
+        disputes.open_dispute(unit, AMINA, order.number, Reason.BROKEN, "It came broken", [picture])
+    disputes.withdraw_dispute(unit, AMINA, number(unit, world, "withdrawn"))
+    disputes.refund_dispute(unit, SELLER, number(unit, world, "settled"))
+    disputes.resolve_dispute(unit, ADMIN, number(unit, world, "released"), "release")
+    disputes.resolve_dispute(unit, ADMIN, number(unit, world, "decided"), "refund")
+    disputes.resolve_dispute(unit, ADMIN, number(unit, world, "split"), "split", Money(100_000, "KES"))
+    returned(unit, AttemptId(world.attempts["split"]))
+    void = sell(unit, world, "void", proved=False)
+    settlement.record_fetch(unit, void.attempt_id, Reply(Outcome.DECLINED, result="no_such_payment"))
+
+
+def number(unit: Unit, world: World, name: str) -> str:
+    return unit.orders.get(world.orders[name]).number  # type: ignore[arg-type]
+
+
+def odd_money(unit: Unit, world: World) -> None:
+    """Double, short, more than asked, late, cancelled, failed, unanswered."""
+    for name, code, minor in (("short", "goods", 100_000), ("surplus", "goods", 300_000)):
+        attempt = begin(unit, world.codes[code], name)
+        paid(unit, attempt, minor)
+        returned(unit, attempt.id)
+        world.attempts[name], world.checkouts[name] = attempt.id, attempt.checkout_id
+    first = begin(unit, world.codes["goods"], "double")
+    payments.end_attempt(unit, first, AttemptState.FAILED, "timeout", Actor(Party.GATEWAY, "daraja"))
+    second = payments.open_attempt(
+        unit, payments.NewAttempt("double:2", first.checkout_id, Method.MPESA, first.phone, "web"), {"daraja": ABILITY}
+    )
+    paid(unit, sent(unit, second))
+    paid(unit, first)
+    returned(unit, first.id)
+    gone = begin(unit, world.codes["goods"], "cancelled")
+    checkouts.cancel_checkout(unit, gone.checkout_id, AMINA)
+    late = begin(unit, world.codes["goods"], "late")
+    checkouts.cancel_checkout(unit, late.checkout_id, AMINA)
+    paid(unit, late)
+    never = begin(unit, world.codes["direct"], "refused_late")
+    checkouts.cancel_checkout(unit, never.checkout_id, AMINA)
+    shop = unit.organizations.get(OTHER_SHOP)
+    shop = unit.organizations.save(replace(shop, late_money="refund"))
+    paid(unit, never)
+    begin(unit, world.codes["goods"], "ringing")
+    world.attempts |= {"double": first.id, "late": late.id, "refused_late": never.id}
+
+
+async def lived(store: Store, clock: StillClock) -> World:
+    """A house in which everything happened, a little later for each story; sealed at the end, and once more."""
+    world = await store.write(found)
+    for story in (good_sales, hard_sales, odd_money):
+        clock.at += timedelta(minutes=15)
+        await store.write(story, world)
+        clock.at += timedelta(seconds=30)
+        await store.write(seal_trail)
+    return world
+
+
+async def audited(url: str, clock: StillClock, key: bytes = AUDIT_KEY) -> Report:
+    return await audit(url, key=key, now=clock.at, read=READ)
+
+
+@contextlib.contextmanager
+def tampering(url: str) -> Iterator[Session]:
+    """Somebody with the database's own rights: nothing refuses them, neither triggers nor keys."""
+    with raw(url) as session:
+        if session.dialect == POSTGRES:
+            yield session
+            return
+        session.plain("PRAGMA foreign_keys=OFF")
+        session.plain("PRAGMA ignore_check_constraints=ON")
+        for (name,) in session.plain("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            session.plain(f"DROP TRIGGER {name}")
+        yield session
+
+
+def drop_unique(session: Session, table: str, *columns: str) -> None:
+    """Take away what keeps a second row out."""
+    if session.dialect == POSTGRES:
+        session.plain(f"ALTER TABLE {table} DROP CONSTRAINT uq_{table}_{'_'.join(columns)}")
+        return
+    made = session.plain(f"SELECT sql FROM sqlite_master WHERE name = '{table}' AND type = 'table'").fetchone()[0]
+    without = made.replace(f"CONSTRAINT uq_{table}_{'_'.join(columns)} UNIQUE ({', '.join(columns)})", "CHECK (1)")
+    assert without != made
+    session.plain("PRAGMA legacy_alter_table=ON")  # others go on to refer to the name
+    session.plain(f"ALTER TABLE {table} RENAME TO old_{table}")
+    session.plain(without)
+    session.plain(f"INSERT INTO {table} SELECT * FROM old_{table}")

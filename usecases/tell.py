@@ -58,7 +58,7 @@ def alert(unit: Unit, what: str, key: str, /, **facts: Any) -> None:
     """Something a person who runs the house must look at: kept in the trail of alerts and sent to the admin chat."""
     mark = unit.marks.get(ADMINS) or {}
     people = [PersonId(number) for number in mark.get("persons", ())]
-    unit.trail.add(f"alert:{what}", CLOCK, what, key=key, **facts)
+    unit.trail.add(f"alert:{what}:{key}", CLOCK, what, key=key, **facts)
     for person_id in people:
         tell_person(unit, person_id, "alert", f"{what}:{key}", what=what, **facts)
     unit.wake("alert", what=what, key=key)

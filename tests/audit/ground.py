@@ -67,8 +67,10 @@ def found(unit: Unit) -> World:
         file = StoredFile(FileId(unit.new_id()), None, person, "picture:1", "image/jpeg", 1, 1, b"x", NOON)
         unit.files.add(file)
         world.files[whose] = file.id
+    song = StoredFile(FileId(unit.new_id()), SHOP, OWNER, "document", "application/octet-stream", 0, 0, b"x", NOON, "song.mp3")
+    unit.files.add(song)
     world.codes["goods"] = links.create_link(unit, SELLER, links.NewLink("goods", "Sneakers", PRICE, stock=500)).code
-    world.codes["file"] = links.create_link(unit, SELLER, links.NewLink("file", "Song", PRICE, digital_file=FileId(7))).code
+    world.codes["file"] = links.create_link(unit, SELLER, links.NewLink("file", "Song", PRICE, digital_file=song.id)).code
     world.codes["direct"] = links.create_link(unit, other, links.NewLink("direct", "Maize", PRICE)).code
     return world
 

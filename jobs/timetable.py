@@ -54,7 +54,8 @@ class Jobs:
 
     def open(self) -> None:
         for timed in self.table:
-            self._scheduler.add_job(self._wakes[timed.name].set, "interval", seconds=timed.every_s, jitter=max(timed.every_s / 10, 0.05))
+            wake = [self._wakes[timed.name]]
+            self._scheduler.add_job(_wake, "interval", wake, seconds=timed.every_s, jitter=max(timed.every_s / 10, 0.05))
             self._tasks.append(asyncio.get_running_loop().create_task(self._keep(timed)))
             if timed.topic:
                 self._stops.append(self._hall.bell.listen(timed.topic, lambda _what, name=timed.name: self._wakes[name].set()))  # type: ignore[misc]
@@ -108,3 +109,8 @@ class Jobs:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _wake(event: asyncio.Event) -> None:
+    """A coroutine, so that the scheduler runs it on the loop: it gives plain functions to a thread, where an Event must not be set."""
+    event.set()

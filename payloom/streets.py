@@ -70,6 +70,14 @@ class Streets:
         self._runner: web.AppRunner | None = None
 
     async def open(self) -> None:
+        """All of it, or nothing: where the port is taken, what was begun is closed again."""
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _open(self) -> None:
         await asyncio.to_thread(migrate, self.settings.database_url)
         await self.town.start()
         await self.house.open_store()

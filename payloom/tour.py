@@ -21,8 +21,8 @@ import aiohttp
 
 from payloom import log
 from payloom.streets import Streets, town_settings
-from payloom.tour_books import audited, compare, read_books, show_books
-from payloom.tour_people import Chatter, Expectation, Wire
+from payloom.tour_books import Books, audited, compare, read_books, show_books
+from payloom.tour_people import LOOK_AGAIN_S, Chatter, Expectation, Wire
 from payloom.tour_print import Printer, Spoken
 from payloom.tour_scenes import Scene, Tour, buys_in_the_chat, buys_on_the_web, open_shop, quick_sell
 from payloom.tour_trouble import (
@@ -35,6 +35,7 @@ from payloom.tour_trouble import (
 )
 
 SEED = 20_261_121
+SETTLED_WITHIN_S = 5.0
 SCENES: tuple[tuple[str, Scene], ...] = (
     ("Amina opens a shop and makes a link, step by step", open_shop),
     ("Amina sells in one message", quick_sell),
@@ -134,12 +135,21 @@ async def _scenes(tour: Tour, scenes: Sequence[tuple[str, Scene]]) -> list[Playe
     return played
 
 
+async def _settled_books(tour: Tour) -> Books:
+    """The books once everybody was told; what is still wrong after a while is wrong."""
+    until = time.monotonic() + SETTLED_WITHIN_S
+    while True:
+        await tour.wire.settle()
+        books = await tour.streets.house.hall.store.read(read_books, tour.orders)
+        if not books.problems or time.monotonic() > until:
+            return books
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
 async def _ending(tour: Tour) -> dict[str, Any]:
     """Timelines, the ledger, both sides' books, the audit."""
     tour.printer.scene(0, "The books")
-    await tour.wire.settle()
-    store = tour.streets.house.hall.store
-    books = await store.read(read_books, tour.orders)
+    books = await _settled_books(tour)
     state = await tour.wire.look("/state")
     comparison = compare(books, state["daraja"]["books"])
     show_books(tour, books, comparison)
@@ -155,6 +165,7 @@ async def _ending(tour: Tour) -> dict[str, Any]:
         tour.printer.plain(f"  {line}", "red")
     return {
         "ok": all(expectations.values()),
+        "expectations": expectations,
         "orders": [{"buyer": buyer, "number": number, "timeline": books.timelines[number]} for buyer, number in tour.orders.items()],
         "ledger": {
             "accounts": [{"account": name, "count": count, "balance_minor": total} for name, count, total in books.accounts],

@@ -143,11 +143,11 @@ def show_books(tour: Tour, books: Books, comparison: Comparison) -> None:
     tour.printer.table("Ledger: accounts (debit +, credit -)", ("account", "how many", "balance KES"), rows)
     rows = [(kind, str(count), _kes(total)) for kind, count, total in books.kinds]
     tour.printer.table("Ledger: entries by kind", ("kind", "entries", "moved KES"), rows)
-    rows = [
+    both = [
         ("Daraja", str(comparison.payments), str(comparison.reversals), _kes(comparison.theirs_minor)),
         ("PayLoom", str(len(books.paid)), str(len(books.refunded)), _kes(comparison.ours_minor)),
     ]
-    tour.printer.table("Daraja's own books and ours", ("whose", "payments", "reversals", "kept KES"), rows)
+    tour.printer.table("Daraja's own books and ours", ("whose", "payments", "reversals", "kept KES"), both)
 
 
 def _kes(minor: int) -> str:

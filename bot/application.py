@@ -153,3 +153,5 @@ class TelegramDoor:
                 await self._task
         await self._mouth.drain()
         await self._application.shutdown()
+        for transport in (self._polling, self._bot.request):  # the library leaves them open when it was stopped while it logged in
+            await transport.shutdown()

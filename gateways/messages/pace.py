@@ -64,5 +64,6 @@ class Pace:
 
     def _new(self, chat: str, now_s: float) -> Bucket:
         """A group, whose id is negative, takes 20 a minute."""
-        per_s = min(self._chat_per_s, 20 / 60) if chat.startswith("-") else self._chat_per_s
-        return Bucket(per_s, self._chat_burst, now_s)
+        if chat.startswith("-"):
+            return Bucket(min(self._chat_per_s, 20 / 60), min(self._chat_burst, 3.0), now_s)
+        return Bucket(self._chat_per_s, self._chat_burst, now_s)

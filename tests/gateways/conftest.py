@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 import pytest_asyncio
 
 from gateways.http import Http
@@ -37,3 +38,9 @@ async def daraja(provider: Provider, http: Http, clock: HandClock) -> AsyncItera
     gateway = Daraja(http, provider.url, clock, "https://shop.example")
     yield gateway
     await gateway.aclose()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_come() -> None:
+    """Whatever a command configured before: here every event can be caught."""
+    structlog.reset_defaults()

@@ -194,6 +194,10 @@ class Outbox(Protocol):
         """Take due messages, most urgent and oldest first; they are due again at `until` if nothing is heard of them."""
         ...
 
+    def parked(self) -> Sequence[OutboxId]:
+        """What the last claim could not read: it is DEAD now."""
+        ...
+
     def dead(self, limit: int) -> Sequence[OutboxMessage]: ...
     def waiting(self) -> tuple[int, datetime | None]:
         """How many wait, and since when the oldest does."""

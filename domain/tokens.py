@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 from enum import StrEnum
@@ -54,4 +53,4 @@ class Tokens:
 
     @staticmethod
     def _mark(key: bytes, purpose: Purpose, body: bytes) -> bytes:
-        return hmac.new(key, purpose.encode() + b"\0" + body, hashlib.sha256).digest()[:_MARK_BYTES]
+        return hmac.digest(key, purpose.encode() + b"\0" + body, "sha256")[:_MARK_BYTES]

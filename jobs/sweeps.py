@@ -34,9 +34,16 @@ async def _each(
             except Exception as error:  # noqa: BLE001 - one bad row must not stop a sweep
                 _log.exception("sweep_row_failed", row=str(thing))
                 if failed is not None:
-                    await failed(thing, error)
+                    await _park(failed, thing, error)
 
     await asyncio.gather(*(one(thing) for thing in things))
+
+
+async def _park(failed: Callable[[Any, Exception], Awaitable[Any]], thing: Any, error: Exception) -> None:
+    try:
+        await failed(thing, error)
+    except Exception:  # noqa: BLE001 - it cannot even be put aside: the others go on all the same
+        _log.exception("sweep_row_not_parked", row=str(thing))
 
 
 async def expire(hall: Hall) -> int:
@@ -54,13 +61,22 @@ class Timers:
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
         self._baseline_s = self._offset_s()
+        self._trusted: str | None = None
         self._told = False
 
     def _offset_s(self) -> float:
         return self._hall.clock.now().timestamp() - self._hall.clock.monotonic_s()
 
+    async def _drift_s(self) -> float:
+        """How far the clock was moved since this process began, or since somebody at the desk said that it is right."""
+        trusted = await self._hall.store.read(sweeps.clock_trusted)
+        if self._trusted is not None and trusted != self._trusted:
+            self._baseline_s = self._offset_s()
+        self._trusted = trusted
+        return self._offset_s() - self._baseline_s
+
     async def __call__(self) -> int:
-        drift_s = self._offset_s() - self._baseline_s
+        drift_s = await self._drift_s()
         if abs(drift_s) > MOST_DRIFT_S or not await self._hall.store.write(sweeps.tick):
             if not self._told:
                 self._told = True

@@ -162,6 +162,16 @@ class Repository(Generic[T]):
     def all(self, sql: Sql, **params: Any) -> list[T]:
         return [self.mapper.read(row) for row in self.session.run(sql, **params).fetchall()]
 
+    def readable(self, sql: Sql, **params: Any) -> tuple[list[T], list[Any]]:
+        """For sweeps, which one damaged row must not stop: what can be read, and the first columns of what cannot."""
+        found, damaged = [], []
+        for row in self.session.run(sql, **params).fetchall():
+            try:
+                found.append(self.mapper.read(row))
+            except Exception:  # noqa: BLE001 - whatever is wrong with it, the others are not to wait for it
+                damaged.append(row[0])
+        return found, damaged
+
 
 def save_value(session: Session, mapper: Mapper[T], sql: Sql, value: T, *key: str) -> T:
     row = mapper.row(value)

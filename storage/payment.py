@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 
 from domain.ids import AttemptId, CheckoutId, RefundId
 from domain.payment import Attempt, Checkout, Payment, Refund
@@ -26,6 +26,9 @@ _LIVE = Sql(select(attempts).where(attempts.c.checkout_id == bindparam("checkout
 _ATTEMPTS = Sql(select(attempts).where(attempts.c.checkout_id == bindparam("checkout_id")).order_by(attempts.c.id))
 _ADD_ATTEMPT = insert_into(attempts)
 _SAVE_ATTEMPT = save_version(attempts, "id")
+_REST_ATTEMPT = Sql(
+    update(attempts).where(attempts.c.id == bindparam("id_")).values(ask_at=bindparam("until"), version=attempts.c.version + 1)
+)
 _TO_ASK = Sql(
     select(attempts.c.id)
     .where(attempts.c.ask_at.is_not(None), attempts.c.ask_at <= bindparam("now"))
@@ -100,6 +103,9 @@ class PaymentRows(Repository[Payment]):
 
     def to_ask(self, now: datetime, limit: int) -> Sequence[AttemptId]:
         return [AttemptId(row[0]) for row in self.session.run(_TO_ASK, now=to_us(now), most=limit).fetchall()]
+
+    def rest_attempt(self, attempt_id: AttemptId, until: datetime) -> None:
+        self.session.run(_REST_ATTEMPT, id_=attempt_id, until=to_us(until))
 
     def to_send(self, before: datetime, limit: int) -> Sequence[AttemptId]:
         return [AttemptId(row[0]) for row in self.session.run(_TO_SEND, before=to_us(before), most=limit).fetchall()]

@@ -12,6 +12,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 import structlog
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8Dumper
 
 from domain.ports import Bell, Unit
 from storage.statements import POSTGRES, Session
@@ -37,6 +39,10 @@ def conninfo(url: str) -> str:
     if scheme.split("+")[0] not in {"postgresql", "postgres"}:
         raise ValueError(f"not a PostgreSQL address: {scheme}")
     return f"postgresql://{rest}"
+
+
+class Undone(Exception):
+    """The server answered a COMMIT with a ROLLBACK: a statement had failed, and somebody went on."""
 
 
 class _Thread:
@@ -97,13 +103,17 @@ class _Thread:
                     return
                 time.sleep(0.2)
             except Exception as error:  # noqa: BLE001 - it goes to whoever waits
-                for job in jobs:
-                    job.error = error
+                if len(jobs) > 1:  # one of them broke the transaction that they shared
+                    for job in jobs:
+                        self._run([job])
+                    return
+                jobs[0].error = error
                 return
 
     def _transact(self, jobs: list[Job]) -> None:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._pool.conninfo, autocommit=True, prepare_threshold=2, connect_timeout=CONNECT_S)
+            self._connection.adapters.register_dumper(int, Int8Dumper)  # one type for all sizes: a statement is prepared once
             if self._pool.read_only:
                 self._connection.execute("SET default_transaction_read_only = on")
         connection = self._connection
@@ -113,8 +123,9 @@ class _Thread:
             if self._pool.read_only:
                 run_unit(session, self._pool.around, jobs[0])
             else:
-                run_shared(session, self._pool.around, jobs, _ends_transaction)
-            connection.execute("COMMIT")
+                run_shared(session, self._pool.around, jobs, lambda error: _ends_transaction(error, session))
+            if connection.execute("COMMIT").statusmessage != "COMMIT":
+                raise Undone
         except BaseException:
             with contextlib.suppress(psycopg.Error):
                 connection.execute("ROLLBACK")
@@ -127,8 +138,11 @@ class _Thread:
         self._connection = None
 
 
-def _ends_transaction(error: BaseException) -> bool:
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+def _ends_transaction(error: BaseException, session: Session) -> bool:
+    """Also when a statement failed and there is no savepoint to go back to, because the unit had written nothing yet."""
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return True
+    return bool(session.connection.info.transaction_status is TransactionStatus.INERROR) and not session.has_way_back
 
 
 class _Pool:

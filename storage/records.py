@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, func, select, update
 
-from domain.ids import FileId, OrderId, OrganizationId, PersonId
+from domain.ids import FileId, OrderId, OrganizationId, OutboxId, PersonId
 from domain.life import OutboxState
 from domain.person import ChannelKind
 from domain.records import Answered, ApiKey, Card, GatewaySettings, InboxEvent, OutboxMessage, StoredFile
@@ -41,7 +41,7 @@ class InboxRows(Repository[InboxEvent]):
         return self.one(EVENT_BY_KEY, gateway=gateway, event_key=event_key)
 
     def due(self, gateways: Sequence[str], now: datetime, limit: int) -> Sequence[InboxEvent]:
-        found = [event for gateway in gateways for event in self.all(_INBOX_DUE, gateway=gateway, now=to_us(now), most=limit)]
+        found = [event for gateway in gateways for event in self.readable(_INBOX_DUE, gateway=gateway, now=to_us(now), most=limit)[0]]
         return found[:limit]
 
 
@@ -76,6 +76,7 @@ def _claim(dialect: str) -> Any:
 
 
 _CLAIM = Sql(_claim)
+_PARK = Sql(update(outbox).where(outbox.c.id == bindparam("id_")).values(state="DEAD", error="unreadable", version=outbox.c.version + 1))
 _DEAD = Sql(select(outbox).where(outbox.c.state == "DEAD").order_by(outbox.c.id).limit(bindparam("most")))
 _WAITING = Sql(select(func.count(), func.min(outbox.c.created_at)).where(outbox.c.state.in_(("WAITING", "SENDING"))))
 _CARD = Mapper(cards, Card)
@@ -96,9 +97,18 @@ class OutboxRows(Repository[OutboxMessage]):
     def add(self, messages: Sequence[OutboxMessage]) -> None:  # type: ignore[override]
         self.session.many(_ADD_MESSAGE, [self.mapper.row(message) for message in messages])
 
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._damaged: list[OutboxId] = []
+
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[OutboxMessage]:
-        found = self.all(_CLAIM, now=to_us(now), until=to_us(until), most=limit)
+        found, self._damaged = self.readable(_CLAIM, now=to_us(now), until=to_us(until), most=limit)
+        for outbox_id in self._damaged:
+            self.session.run(_PARK, id_=outbox_id)
         return sorted(found, key=lambda message: (message.urgency, message.id))
+
+    def parked(self) -> Sequence[OutboxId]:
+        return self._damaged
 
     def dead(self, limit: int) -> Sequence[OutboxMessage]:
         return self.all(_DEAD, most=limit)

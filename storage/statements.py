@@ -63,11 +63,19 @@ class Write:
 
 @dataclass(slots=True)
 class Point:
-    """Where a session may go back to: before the write at `place` of what is kept back. The database knows it once it is `live`."""
+    """Where a session may go back to: before the write at `place` of what is kept back. It is `live` once something was really written since.
+
+    One that is not `sure` is unknown to the database: when it is live there is no way back but the end of the transaction.
+    """
 
     name: str
     place: int
+    sure: bool = True
     live: bool = False
+
+    @property
+    def lost(self) -> bool:
+        return self.live and not self.sure
 
 
 class Session:
@@ -124,15 +132,20 @@ class Session:
         self.flush()
         return cast(Cursor, self.connection.execute(text))
 
-    def point(self) -> Point:
-        """A place to go back to. It costs nothing until something is really written after it."""
+    @property
+    def has_way_back(self) -> bool:
+        """True when the database knows the last point."""
+        return bool(self._points) and self._points[-1].live and self._points[-1].sure
+
+    def point(self, *, sure: bool = True) -> Point:
+        """A place to go back to. It costs nothing until something is really written after it, and no statement even then unless it is `sure`."""
         self._named += 1
-        point = Point(f"p{self._named}", len(self._later))
+        point = Point(f"p{self._named}", len(self._later), sure)
         self._points.append(point)
         return point
 
     def back(self, point: Point) -> None:
-        """Undo what was written since."""
+        """Undo what was written since. Not for a point that is `lost`."""
         del self._points[self._points.index(point) :]
         if point.live:
             self._later.clear()
@@ -144,7 +157,7 @@ class Session:
     def keep(self, point: Point) -> None:
         """There is no way back any more."""
         del self._points[self._points.index(point) :]
-        if point.live:
+        if point.live and point.sure:
             self.connection.execute(f"RELEASE SAVEPOINT {point.name}")
 
     def flush(self) -> None:
@@ -156,7 +169,8 @@ class Session:
             if not point.live:
                 self._write(writes[at : point.place])
                 at = point.place
-                self.connection.execute(f"SAVEPOINT {point.name}")
+                if point.sure:
+                    self.connection.execute(f"SAVEPOINT {point.name}")
                 point.live = True
         self._write(writes[at:])
 

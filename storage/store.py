@@ -12,7 +12,7 @@ import psycopg
 
 from domain.errors import Stale
 from domain.ports import Bell
-from storage.statements import Session
+from storage.statements import SQLITE, Session
 from storage.unit import SqlUnit, Surroundings
 
 MOST_TRIES = 8
@@ -59,17 +59,18 @@ def run_unit(session: Session, around: Surroundings, job: Job) -> None:
 
 
 def run_shared(session: Session, around: Surroundings, jobs: Sequence[Job], passing: Callable[[BaseException], bool]) -> None:
-    """Run each unit in a savepoint of the open transaction; a unit that raises is undone alone.
+    """Run each unit in the open transaction; a unit that raises is undone alone.
 
-    An error for which `passing` is true (a lost connection, a deadlock) ends the whole transaction and is raised.
+    An error for which `passing` is true (a lost connection, a deadlock) ends the whole transaction and is raised. So does, on PostgreSQL, the error of
+    a unit that has written already: there a savepoint for each unit costs more than running a broken batch once more, one by one.
     """
     alone = len(jobs) == 1
     for job in jobs:
-        point = None if alone else session.point()
+        point = None if alone else session.point(sure=session.dialect == SQLITE)
         try:
             run_unit(session, around, job)
         except Exception as error:
-            if point is None or passing(error):
+            if point is None or point.lost or passing(error):
                 raise
             session.back(point)
             job.error = error

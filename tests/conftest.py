@@ -17,6 +17,7 @@ pytest_plugins = ["tests.browser"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak-minutes", type=int, default=10, help="how long `-m soak` sells (default: 10)")
+    parser.addoption("--soak-seed", type=int, default=0, help="the seed that a failed soak printed (default: a new one)")
 
 
 @pytest.fixture(scope="session", autouse=True)

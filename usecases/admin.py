@@ -169,7 +169,7 @@ def trust_clock(unit: Unit, actor: Actor) -> None:
     """The clock is right now, whatever instant was seen before: timers may fire again."""
     require(actor.party, Action.ADMINISTER)
     was = unit.marks.get(CLOCK_MARK) or {}
-    unit.marks.put(CLOCK_MARK, {"highest": unit.now.isoformat()})
+    unit.marks.put(CLOCK_MARK, {"highest": unit.now.isoformat(), "trusted": unit.now.isoformat()})
     unit.trail.add("clock", actor, "trusted", was=str(was.get("highest", "")))
 
 

@@ -22,7 +22,11 @@ UNKNOWN = "unknown"
 
 
 def claim_messages(unit: Unit, limit: int) -> Sequence[OutboxMessage]:
-    return unit.outbox.claim(unit.now, unit.now + LEASE, limit)
+    """What is due. A row that cannot be read any more is parked, with an alert, and does not hold up the others."""
+    claimed = unit.outbox.claim(unit.now, unit.now + LEASE, limit)
+    for outbox_id in unit.outbox.parked():
+        alert(unit, "message_dead", f"{outbox_id}:unreadable", fact="unreadable", error="unreadable")
+    return claimed
 
 
 def record_sent(unit: Unit, outbox_id: OutboxId, sent: Sent) -> OutboxState:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from domain.errors import DomainError
 from domain.ids import AttemptId, CheckoutId, LinkId, OrderId, RefundId
 from domain.life import AttemptState
 from domain.ports import Unit
@@ -45,10 +46,17 @@ def due_events(unit: Unit, gateways: Sequence[str], limit: int) -> Sequence[Inbo
 
 def claim_asks(unit: Unit, limit: int) -> Sequence[AttemptId]:
     """Attempts to ask the gateway about; they are put off a little so that another worker does not ask as well."""
-    due = unit.payments.to_ask(unit.now, limit)
-    for attempt_id in due:
-        unit.payments.save_attempt(replace(the_attempt(unit, attempt_id), ask_at=unit.now + ASK_LEASE))
-    return due
+    claimed = []
+    for attempt_id in unit.payments.to_ask(unit.now, limit):
+        try:
+            attempt = the_attempt(unit, attempt_id)
+        except (ValueError, TypeError, KeyError, DomainError) as error:  # a damaged row must not keep the others from being asked about
+            unit.payments.rest_attempt(attempt_id, unit.now + POISON_REST)
+            alert(unit, "attempt_unreadable", f"{attempt_id}:{unit.now.timestamp():.0f}", attempt=attempt_id, error=type(error).__name__)
+            continue
+        unit.payments.save_attempt(replace(attempt, ask_at=unit.now + ASK_LEASE))
+        claimed.append(attempt_id)
+    return claimed
 
 
 def unsent_attempts(unit: Unit, limit: int) -> Sequence[AttemptId]:
@@ -75,8 +83,13 @@ def tick(unit: Unit) -> bool:
     if unit.now < highest - BACKWARDS:
         return False
     if unit.now - highest > timedelta(seconds=10) or not mark:
-        unit.marks.put(CLOCK_MARK, {"highest": max(unit.now, highest).isoformat()})
+        unit.marks.put(CLOCK_MARK, {**mark, "highest": max(unit.now, highest).isoformat()})
     return True
+
+
+def clock_trusted(unit: Unit) -> str:
+    """When somebody last said that the clock is right; empty when nobody ever did."""
+    return str((unit.marks.get(CLOCK_MARK) or {}).get("trusted", ""))
 
 
 def clock_jumped(unit: Unit, drift_s: int) -> None:

@@ -58,7 +58,7 @@ def by_sqlite(database_url: str, sales: Sequence[Settlement]) -> float:
 
 async def by_asyncpg(database_url: str, sales: Sequence[Settlement], connections: int) -> float:
     """Sales per second by asyncpg on so many connections."""
-    import asyncpg  # noqa: PLC0415 - a floor, not a dependency
+    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - a floor, not a dependency
 
     waiting = [statements(sale, "${0}") for sale in reversed(sales)]
     pool = [await asyncpg.connect(database_url) for _ in range(connections)]

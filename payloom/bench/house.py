@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import cProfile
 import contextlib
+import cProfile
 import json
 import sys
 from collections.abc import AsyncIterator

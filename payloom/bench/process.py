@@ -45,7 +45,8 @@ class Process:
         return self._line()
 
     def close(self) -> None:
-        assert self._child.stdin is not None and self._child.stdout is not None
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self._child.stdin.close()
         try:

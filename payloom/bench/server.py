@@ -100,8 +100,8 @@ def _drop_rights() -> None:
 @contextlib.contextmanager
 def _running(programs: Path, folder: Path) -> Iterator[None]:
     data = folder / "data"
-    made = [programs / "initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", data]
-    subprocess.run(made, cwd=folder, check=True, stdout=subprocess.DEVNULL, preexec_fn=_drop_rights)  # noqa: S603, PLW1509 - its own programs
+    made: list[str | Path] = [programs / "initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", data]
+    subprocess.run(made, cwd=folder, check=True, stdout=subprocess.DEVNULL, preexec_fn=_drop_rights)  # noqa: S603 - its own programs
     options = [f"-c{one}" for one in ("listen_addresses=", f"unix_socket_directories={folder}", "timezone=UTC")]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(  # noqa: S603 - as above

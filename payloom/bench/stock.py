@@ -7,7 +7,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +52,7 @@ class Stock:
     link_code: str
     organization_id: int
     person_id: int
+    ref: str = "ws_CO_BENCH"
 
     @property
     def tokens(self) -> Tokens:
@@ -60,30 +61,31 @@ class Stock:
     def callbacks(self, numbers: Sequence[int]) -> list[bytes]:
         """Daraja's words about these copies, each at its own address."""
         tokens = self.tokens
-        return [_callback(tokens.make(Purpose.ATTEMPT, self.attempt_id - number * STEP), number) for number in numbers]
+        return [
+            _callback(tokens.make(Purpose.ATTEMPT, self.attempt_id - number * STEP), f"{self.ref}{number or ''}", number)
+            for number in numbers
+        ]
 
     def elsewhere(self, database_url: str) -> Stock:
-        return Stock(
-            self.data, database_url, self.count, self.attempt_id, self.checkout_id, self.link_code, self.organization_id, self.person_id
-        )
+        return replace(self, database_url=database_url)
 
 
-def ref_of(number: int) -> str:
-    return f"ws_CO_BENCH{number or ''}"
+FIRST, NEXT = "ws_CO_BENCH", "ws_CO_MORE"
+"""References of the first sale's copies, and of the second one's."""
 
 
 def receipt_of(number: int) -> str:
-    return f"QB{number:08d}"
+    return f"QBENCH0{number or ''}"
 
 
-def _callback(token: str, number: int) -> bytes:
+def _callback(token: str, ref: str, number: int) -> bytes:
     items = [
         {"Name": "Amount", "Value": PRICE.whole_units},
         {"Name": "MpesaReceiptNumber", "Value": receipt_of(number)},
         {"Name": "TransactionDate", "Value": 20260301120000},
         {"Name": "PhoneNumber", "Value": 254712345678},
     ]
-    told = {"MerchantRequestID": "29115-34620561-1", "CheckoutRequestID": ref_of(number), "ResultCode": 0,
+    told = {"MerchantRequestID": "29115-34620561-1", "CheckoutRequestID": ref, "ResultCode": 0,
             "ResultDesc": "The service request is processed successfully.", "CallbackMetadata": {"Item": items}}  # fmt: skip
     return post(f"/callbacks/daraja/{token}/stk", json.dumps({"Body": {"stkCallback": told}}).encode())
 
@@ -100,7 +102,7 @@ def make(data: Path, database_url: str, count: int, *, people: bool = False) -> 
     with asyncio.Runner() as runner:
         first = runner.run(_first(data, database_url))
     stock = Stock(data, database_url, count, *first)
-    multiply(stock, _WAITING, people_too=people)
+    multiply(stock, WAITING, people_too=people)
     return stock
 
 
@@ -119,18 +121,28 @@ def _one_sale(unit: Unit, abilities: Any) -> tuple[int, int, str, int, int]:
     actor = Actor(Party.OWNER, "telegram", seller.id, shop.id)
     words = "Light and strong, for the road and for the hills. " * 8
     link = create_link(unit, actor, NewLink("bench", "Running shoes, size 42", PRICE, words))
+    attempt_id, checkout_id = _begin_sale(unit, "bench", link.code, FIRST, abilities)
+    return attempt_id, checkout_id, link.code, shop.id, seller.id
+
+
+def one_more_sale(unit: Unit, link_code: str, abilities: Any) -> tuple[int, int]:
+    """After copy 0 was settled: another copy 0. (attempt id, checkout id)"""
+    return _begin_sale(unit, "more", link_code, NEXT, abilities)
+
+
+def _begin_sale(unit: Unit, key: str, link_code: str, ref: str, abilities: Any) -> tuple[int, int]:
     buyer = arrive(unit, ChannelKind.TELEGRAM, str(BUYER), "Brian", Language.EN)
-    new = NewCheckout("bench", link.code, 1, "Brian", "Kilimani, Nairobi", "call first", Phone("+254712345678"), "en", "web", buyer.id)
+    new = NewCheckout(key, link_code, 1, "Brian", "Kilimani, Nairobi", "call first", Phone("+254712345678"), "en", "web", buyer.id)
     attempt = payments.buy(unit, new, Method.MPESA, abilities)
     payments.begin_attempt(unit, AttemptId(attempt.id))
-    payments.record_reply(unit, AttemptId(attempt.id), Reply(Outcome.PENDING, ref_of(0)))
-    return attempt.id, attempt.checkout_id, link.code, shop.id, seller.id
+    payments.record_reply(unit, AttemptId(attempt.id), Reply(Outcome.PENDING, ref))
+    return attempt.id, attempt.checkout_id
 
 
 Shifts = dict[str, tuple[str, ...]]
 """Per table: columns whose id is shifted. Columns after a `+` are unique texts that get the copy's number; after a `-`, a text that ends in an id."""
 
-_WAITING: Final[Shifts] = {
+WAITING: Final[Shifts] = {
     "checkouts": ("id", "+number", "+key"),
     "payments": ("id", "checkout_id"),
     "attempts": ("id", "payment_id", "checkout_id", "+key", "+ref"),
@@ -159,44 +171,49 @@ SETTLED: Final[Shifts] = {
     "inbox": ("id", "+event_key"),
     "outbox": ("id", "-key", "order_id"),
 }
-"""As `_WAITING`, for a sale that is done."""
+"""As `WAITING`, for a sale that is done."""
 
 
-def multiply(stock: Stock, shifts: Shifts, *, people_too: bool = False) -> None:
-    """Copies 1 to `count` - 1 of every row there is; oldest first, so that indexes grow at their end."""
+def multiply(stock: Stock, shifts: Shifts, *, people_too: bool = False, newer_than: int = 0) -> None:
+    """Copies 1 to `count` - 1 of every row there is (whose id is above `newer_than`); oldest first, so that indexes grow at their end."""
     if people_too:
         shifts = {**_PEOPLE, **{name: (*columns, *_ALSO.get(name, ())) for name, columns in shifts.items()}}
     with connected(stock.database_url) as run:
+        if stock.database_url.startswith("sqlite"):
+            for pragma in ("journal_mode=MEMORY", "synchronous=OFF", "cache_size=-2000000"):
+                run(f"PRAGMA {pragma}")
         for name, columns in shifts.items():
-            run(_copies(tables.metadata.tables[name], columns, stock))
+            run(_copies(tables.metadata.tables[name], columns, stock, newer_than))
         run("ANALYZE")
 
 
-def _copies(table: Table, columns: Sequence[str], stock: Stock) -> str:
+def _copies(table: Table, columns: Sequence[str], stock: Stock, newer_than: int) -> str:
     sqlite = stock.database_url.startswith("sqlite")
     last = stock.count - 1
     numbers = (
-        f"WITH RECURSIVE copy(n) AS (SELECT {last} WHERE {last} > 0 UNION ALL SELECT n - 1 FROM copy WHERE n > 1)"
+        f"WITH RECURSIVE copy(n) AS (SELECT {last} WHERE {last} > 0 UNION ALL SELECT n - 1 FROM copy WHERE n > 1)"  # noqa: S608 - numbers of our own
         if sqlite
         else f"WITH copy AS (SELECT generate_series({last}, 1, -1) AS n)"
     )
     how = {column.lstrip("+-!"): column for column in columns}
     values = ", ".join(_value(f'"{table.name}"."{column.name}"', how.get(column.name, ""), sqlite) for column in table.columns)
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    only = " WHERE subject LIKE 'sale:%'" if table.name == "audit" else ""
-    return f'INSERT INTO "{table.name}" ({names}) {numbers} SELECT {values} FROM copy, "{table.name}"{only}'  # noqa: S608 - names of our own
+    only = [f'"{table.name}".id > {newer_than}'] if newer_than else []
+    only += ["subject LIKE 'sale:%'"] if table.name == "audit" else []
+    where = f" WHERE {' AND '.join(only)}" if only else ""
+    return f'INSERT INTO "{table.name}" ({names}) {numbers} SELECT {values} FROM copy, "{table.name}"{where}'  # noqa: S608 - names of our own
 
 
 def _value(column: str, how: str, sqlite: bool) -> str:
     if not how:
         return column
     if how[0] == "+":
-        return f"{column} || CAST(n AS TEXT)"
+        return f"{column} || CAST(copy.n AS TEXT)"
     if how[0] == "!":
-        return f"CAST(CAST({column} AS BIGINT) - n AS TEXT)"
+        return f"CAST(CAST({column} AS BIGINT) - copy.n AS TEXT)"
     if how[0] == "-":
         return _text_with_id(column, sqlite)
-    return f"{column} - CAST(n AS BIGINT) * {STEP}"
+    return f"{column} - CAST(copy.n AS BIGINT) * {STEP}"
 
 
 def _text_with_id(column: str, sqlite: bool) -> str:
@@ -204,11 +221,11 @@ def _text_with_id(column: str, sqlite: bool) -> str:
     if sqlite:
         start = f"instr({column}, ':') + 1"
         digits = f"CAST(substr({column}, {start}) AS INTEGER)"
-        return (f"CASE WHEN {digits} > {STEP} THEN substr({column}, 1, {start} - 1) || CAST({digits} - n * {STEP} AS TEXT) || "
+        return (f"CASE WHEN {digits} > {STEP} THEN substr({column}, 1, {start} - 1) || CAST({digits} - copy.n * {STEP} AS TEXT) || "
                 f"substr({column}, {start} + length(CAST({digits} AS TEXT))) ELSE {column} END")  # fmt: skip
     digits = f"CAST(substring({column} FROM ':(\\d{{12,}})') AS BIGINT)"
     return (f"CASE WHEN {digits} IS NULL THEN {column} ELSE replace({column}, CAST({digits} AS TEXT), "
-            f"CAST({digits} - CAST(n AS BIGINT) * {STEP} AS TEXT)) END")  # fmt: skip
+            f"CAST({digits} - CAST(copy.n AS BIGINT) * {STEP} AS TEXT)) END")  # fmt: skip
 
 
 @contextlib.contextmanager

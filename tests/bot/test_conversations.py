@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from bot.dialog import Answer, Kind
+from bot.dialog import Answer, Kind, Screen, Step, Turn
 from bot.dialogs import DIALOGS
 from bot.engine import Engine, Heard, Said
 from bot.mouths.telegram import GATEWAY
+from domain.errors import NotFound
 from domain.ids import PersonId
 from domain.life import EscrowState, OrderState
 from domain.person import ChannelKind
 from domain.ports import Unit
+from templates.words import words
 from tests.bot.desk import Desk
 from tests.factories import ABILITIES, BUYER, OWNER, PRICE, build_street, owner
 from tests.storage.ground import count, opened, surroundings
@@ -141,6 +143,62 @@ def test_updates_out_of_order_are_all_handled(desk: Desk) -> None:
         said: Said = desk.street.do(Engine(DIALOGS, ABILITIES).turn, heard, GATEWAY)
         assert said.screen is not None
     assert desk.street.ground.rows("SELECT DISTINCT state FROM inbox") == [("APPLIED",)]
+
+
+def test_a_purchase_that_is_refused_at_its_last_moment_sends_no_prompt(desk: Desk) -> None:
+    """Nothing is sent that was not written: where the turn is undone, its attempt is forgotten as well."""
+
+    def vanishing(turn: Turn) -> Screen:
+        raise NotFound(what="checkout")
+
+    buys(desk)
+    dialogs = {**DIALOGS, "buy": {**DIALOGS["buy"], "waiting": Step(vanishing, DIALOGS["buy"]["waiting"].take)}}
+    heard = desk.heard(CLIENT, Answer(Kind.CHOICE, "pay"), version=desk.said[CLIENT].version)
+    said: Said = desk.street.do(Engine(dialogs, ABILITIES).turn, heard, GATEWAY)
+
+    assert said.screen is not None
+    assert said.attempts == ()
+    assert desk.street.ground.rows("SELECT count(*) FROM attempts") == [(0,)]
+
+
+def test_the_seller_sees_the_photo_of_a_problem_on_the_orders_screen(desk: Desk) -> None:
+    order = desk.street.paid()
+    desk.tap(CLIENT, f"o:{order.number}:problem")
+    desk.tap(CLIENT, "broken")
+    desk.say(CLIENT, "It is torn")
+    desk.show_photo(CLIENT)
+    desk.tap(CLIENT, "open_problem")
+    said = desk.tap(SELLER, f"o:{order.number}:card")
+
+    dispute = desk.street.do(lambda unit: unit.disputes.of_order(order.id))
+    assert said.screen is not None
+    assert len(dispute.pictures) == 1
+    assert said.screen.picture == dispute.pictures[0]
+
+
+def test_nothing_was_taken_is_only_said_when_that_is_known(desk: Desk) -> None:
+    """While a prompt rings the money may still come, whatever the buyer taps here."""
+    buys(desk)
+    said = desk.tap(CLIENT, "pay")
+    desk.ring(said.attempts)
+    desk.tap(CLIENT, "cancel")
+    assert words("en")("chat.buy.dropped_ringing") in desk.text(CLIENT)
+    assert "Nothing was taken" not in desk.text(CLIENT)
+
+    buys(desk)
+    desk.tap(CLIENT, "cancel")
+    assert words("en")("chat.buy.dropped") in desk.text(CLIENT)
+
+
+def test_confirming_is_not_the_first_button_before_anything_was_sent(desk: Desk) -> None:
+    """A buyer who has just paid must not release the money by tapping what stands first."""
+    order = desk.street.paid()
+    desk.tap(CLIENT, f"o:{order.number}:card")
+    acts = [key.rpartition(":")[2] for key in desk.keys(CLIENT) if key.startswith("o:")]
+    assert acts[-1] == "confirm"
+    desk.tap(SELLER, f"o:{order.number}:delivered")
+    desk.tap(CLIENT, f"o:{order.number}:card")
+    assert desk.keys(CLIENT)[0] == f"o:{order.number}:confirm"
 
 
 def stall(unit: Unit) -> str:

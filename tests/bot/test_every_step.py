@@ -16,6 +16,7 @@ from domain.life import OrderState
 from domain.order import Order, OrderAct, Reason
 from domain.person import ChannelKind, Language
 from gateways.messages.markup import plain
+from templates.words import words
 from tests.bot.desk import DOCUMENT, PICTURE, Desk, answer_to, check_screen
 from tests.factories import ABILITIES, BUYER, OTHER_OWNER, OTHER_PHONE, OWNER, PRICE, STAFF, buyer, owner, staff
 from usecases.disputes import open_dispute, refund_dispute
@@ -46,10 +47,13 @@ def things(order: Order, theirs: Order) -> list[str]:
     return [f"o:{number}:{act}" for number, act in itertools.product(numbers, acts)] + ["o:", "o::::", "o:" + "9" * 61]
 
 
-def answers(desk: Desk, who: int, version: int, keys: list[str], order: Order, theirs: Order) -> list[Heard]:
-    """Everything that can come. Words mean the same whatever became of the order, so they are tried with a fresh one only."""
-    found = [desk.heard(who, Answer(Kind.CHOICE, key), version=version) for key in (*keys, *JUNK_KEYS)]
-    found += [desk.heard(who, Answer(Kind.CHOICE, key), version=old) for key in keys[:1] for old in (-1, 0, version - 1, version + 1)]
+def answers(desk: Desk, who: int, keys: list[str], order: Order, theirs: Order) -> list[Heard]:
+    """Everything that can come. Words mean the same whatever became of the order, so they are tried with a fresh one only.
+
+    The version of a press is counted from the present screen's: 0 is a button that is there now, anything else one of another screen.
+    """
+    found = [desk.heard(who, Answer(Kind.CHOICE, key), version=0) for key in (*keys, *JUNK_KEYS)]
+    found += [desk.heard(who, Answer(Kind.CHOICE, key), version=other) for key in keys[:1] for other in (-1_000_000, -1, 1)]
     if order.state is OrderState.PAID:
         found += [desk.heard(who, answer_to(text)) for text in (*TEXTS, *COMMANDS)]
     found += [desk.heard(who, Answer(Kind.PHOTO, caption), pictures=(PICTURE,)) for caption in ("", "Green bag 900", "words")]
@@ -122,15 +126,24 @@ def test_every_step_answers_everything_with_a_screen_or_a_word(desk: Desk, dialo
     fields = ("name", "price", "words", "photos", "stock") if step == "edit" else ("name",)
     for n, field in enumerate(fields):
         language = list(Language)[(len(step) + n) % 3]
-        place = desk.put(who, dialog, step, {**data, "field": field}, language)
-        desk.turn(desk.heard(who, Answer(Kind.OTHER)))
-        for heard in answers(desk, who, place.version + 1, desk.keys(who), order, theirs):
-            desk.put(who, dialog, step, {**data, "field": field}, language)
+        everything = {**data, "field": field}
+        desk.put(who, dialog, step, everything, language)
+        for heard in answers(desk, who, offered(desk, who), order, theirs):
+            place = desk.put(who, dialog, step, everything, language)
             with desk.undone() as turn:
-                said = turn(replace(heard, version=None if heard.version is None else heard.version + 1))
-                assert said.screen is not None or said.toast, f"{heard} was answered with nothing"
-                if said.screen is not None:
-                    check_screen(said.screen, said.version)
+                said = turn(heard if heard.version is None else replace(heard, version=place.version + heard.version))
+            assert said.screen is not None or said.toast, f"{heard} was answered with nothing"
+            if said.screen is not None:
+                check_screen(said.screen, said.version)
+            if heard.version is not None:
+                refused = said.toast == words(language)("chat.old_button")
+                assert refused is (heard.version != 0), f"{heard} counts as {'old' if refused else 'new'}"
+
+
+def offered(desk: Desk, who: int) -> list[str]:
+    """The keys on the screen where they stand."""
+    shown = desk.street.do(lambda unit: Engine(DIALOGS, ABILITIES).again(unit, unit.people.get(PersonId(who)), ChannelKind.TELEGRAM))
+    return [choice.key for row in shown.screen.rows for choice in row if choice.key and not choice.key.startswith("o:")]
 
 
 @pytest.mark.parametrize("who", [STAFF, OWNER, BUYER, OTHER_OWNER])

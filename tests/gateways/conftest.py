@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-import structlog
 import pytest_asyncio
+import structlog
 
 from gateways.http import Http
 from gateways.payments.daraja import Daraja

@@ -1,0 +1,101 @@
+"""A Telegram that answers at once, and remembers when each chat was first written to. `python -m payloom.bench.emulator`.
+
+Far thinner than the town's: it must not be what a bench measures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from payloom.bench.process import Answer, serve
+
+ME = {"id": 100200300, "is_bot": True, "first_name": "Bench", "username": "payloom_bot"}
+POLL_S = 2.0
+_CHAT = re.compile(rb"(?:^|&)chat_id=(-?\d+)")
+_MADE = ("sendMessage", "editMessageText", "sendPhoto", "editMessageReplyMarkup")
+
+
+class Seen:
+    """`first` is when (epoch) the first message to a chat arrived; `messages` how many there were."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, float] = {}
+        self.messages = 0
+        self.numbers = itertools.count(1)
+
+    def answer(self, method: str, body: bytes) -> Any:
+        if method == "getMe":
+            return ME
+        if method not in _MADE:
+            return True
+        found = _CHAT.search(body)
+        chat = found[1].decode() if found else "0"
+        if method == "sendMessage":
+            self.messages += 1
+            self.first.setdefault(chat, time.time())
+        return {
+            "message_id": next(self.numbers), "date": 1_770_000_000, "from": ME, "text": "x",
+            "chat": {"id": int(chat), "type": "private", "first_name": "A"},
+        }  # fmt: skip
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self._buffer = bytearray()
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        at = buffer.lower().find(b"content-length:", 0, end)
+        length = int(buffer[at + 15 : buffer.find(b"\r\n", at)]) if at >= 0 else 0
+        if len(buffer) < end + 4 + length:
+            return
+        method = buffer[: buffer.find(b" HTTP/")].rpartition(b"/")[2].partition(b"?")[0].decode()
+        body = bytes(buffer[end + 4 : end + 4 + length])
+        del buffer[: end + 4 + length]
+        if method == "getUpdates":
+            asyncio.get_running_loop().call_later(POLL_S, self._say, [])
+        else:
+            self._say(self._seen.answer(method, body))
+
+    def _say(self, result: Any) -> None:
+        if self._transport.is_closing():
+            return
+        body = json.dumps({"ok": True, "result": result}).encode()
+        self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+@contextlib.asynccontextmanager
+async def open_emulator() -> AsyncIterator[tuple[int, Answer | None]]:
+    seen = Seen()
+
+    async def answer(question: str) -> dict[str, Any]:
+        if question == "forget":
+            seen.first.clear()
+            seen.messages = 0
+        return {"first": seen.first if question == "first" else {}, "messages": seen.messages}
+
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(seen), "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1]), answer
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    serve(open_emulator, uvloop=True)

@@ -1,0 +1,64 @@
+"""Which points a sale has, and runs that together die at every one of them.
+
+A run kills the house once in each step (the steps are far apart: each has fully recovered before the next begins), so as many runs are
+needed as the longest step has points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+WANDERING: Final = ("commit:tick:", "commit:write_visits:")
+"""Written by timers about every ten seconds, in whatever step that is: to die at one of each anywhere is enough."""
+
+NOT_TOGETHER: Final = (("buy", "pin"), ("buy again", "pin again"), ("pin again", "refund"))
+"""Pairs of which one run kills in one only. The first two are a known limit, not a shortcut: a prompt whose answer was lost is known by its
+callback only, and Daraja calls once. The third needs the receipt that only the callback of the second brings."""
+
+Point = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a run dies at: step -> point. `recovery` is the point of the next life at which it dies once more, 0 for none."""
+
+    kills: dict[str, str] = field(default_factory=dict)
+    recovery: int = 0
+
+
+def wanders(name: str) -> bool:
+    return name.startswith(WANDERING)
+
+
+def points_of(passed: Iterable[tuple[int, str]], steps: Iterable[str]) -> dict[str, list[str]]:
+    """The points of a clean run by step, in their order."""
+    names = list(steps)
+    found: dict[str, list[str]] = {name: [] for name in names}
+    wandering: set[str] = set()
+    for step, name in passed:
+        kind = name.partition("#")[0]
+        if step >= len(names) or name in found[names[step]] or name.startswith("KILLED") or kind in wandering:
+            continue
+        found[names[step]].append(name)
+        if wanders(name):
+            wandering.add(kind)
+    return found
+
+
+def plans(points: Mapping[str, list[str]], steps: Sequence[str]) -> list[Plan]:
+    """Runs that together die at each point of each step; at one that wanders wherever it comes."""
+    left = {step: [name for name in names if not wanders(name)] for step, names in points.items()}
+    wandering = sorted({name for names in points.values() for name in names if wanders(name)})
+    made = [Plan(dict.fromkeys(steps, name)) for name in wandering]
+    while any(left.values()):
+        plan = Plan(recovery=1 + len(made) % 9 if len(made) % 3 == 2 else 0)
+        taken: set[str] = set()
+        for step, names in sorted(left.items(), key=lambda item: -len(item[1])):
+            enemies = {other for pair in NOT_TOGETHER if step in pair for other in pair if other != step}
+            if names and not enemies & taken:
+                plan.kills[step] = names.pop(0)
+                taken.add(step)
+        made.append(plan)
+    return made

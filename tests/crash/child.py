@@ -41,7 +41,7 @@ PR_SET_PDEATHSIG: Final = 1
 Json = dict[str, Any]
 
 
-def house_of(given: Json, http: CountedHttp) -> Built:
+def house_of(given: Json, http: CountedHttp) -> tuple[Built, Points]:
     """The product as `payloom run all` builds it, with points in its store and in its transports."""
     folder = Path(given["folder"])
     board = Board(folder / "board")
@@ -52,15 +52,16 @@ def house_of(given: Json, http: CountedHttp) -> Built:
         CountedRequest(points),
         CountedRequest(points, connections=4, read_timeout_s=40),
     )
-    return build(
+    house = build(
         settings, clock=BoardClock(board), paced=False, http=http, telegram_requests=requests,
         wrap_store=lambda store: CountedStore(store, points),
     )  # fmt: skip
+    return house, points
 
 
 async def live(given: Json, http: CountedHttp) -> None:
     """Open as `payloom run all` does: the store, the web door, then bot and worker. Orders come over the control socket."""
-    house = house_of(given, http)
+    house, points = house_of(given, http)
     reader, writer = await asyncio.open_unix_connection(Path(given["folder"]) / "control")
     writer.write(b"%d\n" % given["n"])
     await house.open_store()
@@ -80,6 +81,7 @@ async def live(given: Json, http: CountedHttp) -> None:
             elif order[0] == b"desk":
                 await _desk(house, order[1], RefundId(int(order[2])))
             await house.settle()
+            await points.quiet()
             writer.write(b"settled\n")
     finally:
         await house.close_doors()

@@ -5,13 +5,14 @@ Nothing of this is in the product: a house that is started by the harness is bui
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -39,6 +40,25 @@ class Points:
         self._lock = threading.Lock()
         self._step = -1
         self._seen: Counter[str] = Counter()
+        self._under_way = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """A unit or a call of a payment gateway that has begun."""
+        self._under_way += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._quiet.set()
+
+    async def quiet(self) -> None:
+        """Return when nothing is under way. What a call brought is written without a pause in between, so it is not missed."""
+        await self._quiet.wait()
 
     def hit(self, name: str) -> None:
         with self._lock:
@@ -91,9 +111,10 @@ class CountedStore:
                 self._points.hit(f"commit:{name}:before")
             return result
 
-        result = await self._store.write(counted, *args, **kwargs)
-        if wrote:
-            self._points.hit(f"commit:{name}:after")
+        with self._points.under_way():
+            result = await self._store.write(counted, *args, **kwargs)
+            if wrote:
+                self._points.hit(f"commit:{name}:after")
         return result
 
     async def read(self, unit: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -107,10 +128,6 @@ class CountedHttp(Http):
         super().__init__()
         self.points: Points | None = None
 
-    def _hit(self, name: str) -> None:
-        if self.points is not None:
-            self.points.hit(name)
-
     async def call(
         self,
         method: str,
@@ -122,9 +139,11 @@ class CountedHttp(Http):
         shown_path: str | None = None,
     ) -> Result:
         name = "/".join(urlsplit(url).path.split("/")[-2:])
-        self._hit(f"call:{name}:before")
-        result = await super().call(method, url, headers=headers, body=body, form=form, shown_path=shown_path)
-        self._hit(f"call:{name}:after")
+        assert self.points is not None, "given to it with the house"
+        with self.points.under_way():
+            self.points.hit(f"call:{name}:before")
+            result = await super().call(method, url, headers=headers, body=body, form=form, shown_path=shown_path)
+            self.points.hit(f"call:{name}:after")
         return result
 
 

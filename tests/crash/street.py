@@ -27,6 +27,8 @@ from town.core import Core
 T = TypeVar("T")
 Json = dict[str, Any]
 LOOKS: Final = 8
+SOON: Final = 3
+"""Turns after which only the town's clock can bring what is waited for."""
 LOOK_AGAIN_S: Final = 0.01
 MOST_TURNS: Final = 120
 
@@ -163,7 +165,7 @@ class Street:
         """What `true` gives as soon as it is something. While the house lives it is given a moment; then the town's clock runs, and after
         a while the person does `again` what brought no answer."""
         for turn in range(MOST_TURNS):
-            for _ in range(LOOKS):
+            for _ in range(LOOKS if turn < SOON else 1):
                 house = await self.revive()
                 await house.settle()
                 if not house.dead and (found := await true()) is not None:

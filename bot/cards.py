@@ -10,6 +10,24 @@ from templates.words import Words
 from usecases.views import OrderView
 
 
+def small_order_text(t: Words, view: OrderView) -> str:
+    """The order in a few lines: headline, what and for whom, where to, what happens next, and for the buyer the delivery code."""
+    order, seller = view.order, view.party in MEMBERS
+    lines = [
+        t.html(f"chat.card.state_{'seller' if seller else 'buyer'}.{order.state}", number=order.number),
+        t.html("chat.card.item", item=order.item, count=order.quantity, total=order.total),
+        t.html("ussd.card.buyer", name=order.buyer_name, phone=order.phone or "-") if seller else t.html("chat.card.shop", shop=view.shop),
+        t.html("chat.value", value=order.address) if seller and order.address else "",
+        t.html("ussd.card.code", code=f"{order.delivery_code[:3]} {order.delivery_code[3:]}") if _holds_code(view) else "",
+        what_next(t, view),
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _holds_code(view: OrderView) -> bool:
+    return view.party not in MEMBERS and OrderAct.CONFIRM in view.acts and not view.order.digital
+
+
 def order_text(t: Words, view: OrderView) -> str:
     """Headline, who and what, the timeline, what happens next, and for the buyer the delivery code."""
     order = view.order
@@ -30,7 +48,7 @@ def order_text(t: Words, view: OrderView) -> str:
     after = what_next(t, view)
     if after:
         lines += ["", after]
-    if not seller and OrderAct.CONFIRM in view.acts and not order.digital:
+    if _holds_code(view):
         lines += ["", t.html("chat.card.code", code=f"{order.delivery_code[:3]} {order.delivery_code[3:]}")]
     return "\n".join(lines)
 

@@ -10,7 +10,7 @@ from typing import Any
 from domain.errors import NotFound
 from domain.ids import AttemptId, FileId
 from domain.payment import Ability
-from domain.person import ChannelKind, Organization, Person
+from domain.person import ChannelKind, Language, Organization, Person
 from domain.ports import Unit
 from domain.rights import Actor, Party
 from templates.words import Words
@@ -33,7 +33,8 @@ class Screen:
     """What a step shows. `text` is in the words' own small markup with values escaped; `rows` of choices.
 
     `fresh` screens are kept in the chat: they come as a message of their own and what follows does not replace them.
-    `contact` asks for the person's own number with a button of that label. `qr` is a text to show as a QR picture.
+    `contact` asks for the person's own number with a button of that label. `qr` is a text to show as a QR picture. `numbers`: a number may be
+    typed, so where choices are numbered theirs must not be mistaken for it.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Screen:
     qr: str = ""
     contact: str = ""
     fresh: bool = False
+    numbers: bool = False
 
 
 class Kind(StrEnum):
@@ -108,6 +110,7 @@ class Turn:
     key: str
     abilities: Mapping[str, Ability]
     attempts: list[AttemptId] = field(default_factory=list)
+    arabic_on_ussd: bool = False
 
     @property
     def shop(self) -> Organization | None:
@@ -123,13 +126,27 @@ class Turn:
     def buyer(self) -> Actor:
         return Actor(Party.BUYER, self.channel, self.person.id)
 
+    @property
+    def small(self) -> bool:
+        """The screen takes a few lines of plain text, and no pictures."""
+        return self.channel in {ChannelKind.USSD, ChannelKind.SMS}
+
+    def says(self, language: Language) -> bool:
+        """Whether the channel can show the letters of a language."""
+        return language is not Language.AR or self.channel is not ChannelKind.USSD or self.arabic_on_ussd
+
+    def _short(self, key: str) -> str:
+        """`chat.sell.name` has a short form for small screens where there is `ussd.sell.name`."""
+        short = f"ussd.{key.removeprefix('chat.')}"
+        return short if self.small and self.t.has(short) else key
+
     def say(self, key: str, /, **values: Any) -> str:
         """Words for a screen: values escaped."""
-        return self.t.html(key, **values)
+        return self.t.html(self._short(key), **values)
 
     def choice(self, key: str, /, word: str = "", **values: Any) -> Choice:
         """A choice whose label is the text `chat.do.<word or key>`."""
-        return Choice(self.t(f"chat.do.{word or key}", **values), key)
+        return Choice(self.t(self._short(f"chat.do.{word or key}"), **values), key)
 
     def send_later(self, attempt_id: AttemptId) -> None:
         """After the commit: hand this attempt to its gateway."""

@@ -15,13 +15,16 @@ from domain.errors import DomainError, Stale
 from domain.ids import AttemptId, FileId, OutboxId
 from domain.payment import Ability
 from domain.person import ChannelKind, Conversation, Language, Person
+from domain.phone import Phone
 from domain.ports import Unit
 from domain.records import StoredFile
 from templates.words import Words, words
 from usecases.people import arrive
+from usecases.phones import arrive_by_number
 from usecases.updates import finish_update, promise_screen, screen_delivered, waiting_update
 
 HOME = ("home", "menu")
+_NOT_AT_ONCE = Next("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +79,27 @@ class Said:
 class Engine:
     """Knows the dialogs. Keeps nothing between turns."""
 
-    def __init__(self, dialogs: Mapping[str, Dialog], abilities: Mapping[str, Ability]) -> None:
+    def __init__(self, dialogs: Mapping[str, Dialog], abilities: Mapping[str, Ability], *, arabic_on_ussd: bool = False) -> None:
         self._dialogs = dialogs
         self._abilities = abilities
+        self.arabic_on_ussd = arabic_on_ussd
+
+    def words_on(self, channel: ChannelKind, person: Person) -> Words:
+        """The person's language; on USSD English for Arabic, unless the service code is known to carry its letters."""
+        unsayable = channel is ChannelKind.USSD and person.language is Language.AR and not self.arabic_on_ussd
+        return words(Language.EN if unsayable else person.language)
 
     def turn(self, unit: Unit, heard: Heard, gateway: str) -> Said:
         """The whole turn. An event that was handled before says nothing again."""
         event, waits = waiting_update(unit, gateway, heard.event_key)
         if not waits:
             return Said(None)
-        person = arrive(unit, heard.channel, heard.address, heard.name, Language(heard.language))
+        person = arrived(unit, heard)
         known = unit.conversations.get(person.id, heard.channel)
         place = known or Conversation(person.id, heard.channel, *HOME, {}, {}, unit.now)
-        turn = Turn(unit, person, heard.channel, words(person.language), dict(place.data), f"{gateway}:{heard.event_key}", self._abilities)
+        t = self.words_on(heard.channel, person)
+        turn = Turn(unit, person, heard.channel, t, dict(place.data), f"{gateway}:{heard.event_key}", self._abilities)
+        turn.arabic_on_ussd = self.arabic_on_ussd
         said = self._answer(turn, place, heard)
         finish_update(unit, event)
         return replace(said, attempts=tuple(turn.attempts), person=turn.person)
@@ -106,16 +117,33 @@ class Engine:
             return _stale(turn)
         try:
             with turn.unit.savepoint():
-                if heard.thing and commands.act_at_once(turn, heard.thing):
+                onward = self._at_once(turn, heard.thing)
+                if onward is None:
                     return Said(None, toast=turn.t("chat.done"))
-                onward = self._take(turn, place, answer, heard.thing)
-                turn.t = words(turn.unit.people.get(turn.person.id).language)
+                onward = self._take(turn, place, answer, heard.thing) if onward is _NOT_AT_ONCE else onward
+                place = self._place_of(turn, place)
+                turn.t = self.words_on(turn.channel, turn.unit.people.get(turn.person.id))
                 dialog, step, screen = self._follow(turn, place, onward)
         except Stale:
             raise
         except DomainError as refusal:
             return self._refused(turn, place, refusal)
         return self._show(turn, place, dialog, step, screen, onward.note, heard.pressed_ref)
+
+    def _at_once(self, turn: Turn, thing: str) -> Next | None:
+        """A press that needs no question is done; None where the order's card shows it by itself."""
+        if not thing or not commands.act_at_once(turn, thing):
+            return _NOT_AT_ONCE
+        if turn.channel is ChannelKind.TELEGRAM:
+            return None
+        return replace(commands.thing(turn, f"{thing.rpartition(':')[0]}:card"), note=turn.t("chat.done"))
+
+    def _place_of(self, turn: Turn, place: Conversation) -> Conversation:
+        """Where the person stands who the turn turned out to be about: a shared number may show that they were here before."""
+        if turn.person.id == place.person_id:
+            return place
+        known = turn.unit.conversations.get(turn.person.id, turn.channel)
+        return known or replace(place, person_id=turn.person.id, version=0)
 
     def _take(self, turn: Turn, place: Conversation, answer: Answer, thing: str) -> Next:
         turn.attempts.clear()
@@ -160,7 +188,8 @@ class Engine:
         saved = turn.unit.conversations.put(replace(place, dialog=dialog, step=step, data=turn.data, updated_at=turn.unit.now, shown=shown))
         plain = not (screen.fresh or screen.picture or screen.qr or screen.contact or place.shown.get("fresh"))
         in_place = plain and before is not None and before == pressed_ref
-        outbox_id = promise_screen(turn.unit, turn.person.id, turn.channel, saved.version, turn.key)
+        promised = turn.channel is not ChannelKind.USSD  # there the answer to the request is the only way to say anything
+        outbox_id = promise_screen(turn.unit, turn.person.id, turn.channel, saved.version, turn.key) if promised else None
         strip = before if before is not None and not in_place and not place.shown.get("fresh") else None
         thanks = turn.t("chat.thanks") if place.shown.get("labels") and not screen.contact else ""
         return Said(screen, saved.version, replace_ref=before if in_place else None, strip_ref=strip, outbox_id=outbox_id, thanks=thanks)
@@ -170,9 +199,17 @@ class Engine:
         place = unit.conversations.get(person.id, channel)
         if place is None:
             return Said(None)
-        turn = Turn(unit, person, channel, words(person.language), dict(place.data), "again", self._abilities)
+        turn = Turn(unit, person, channel, self.words_on(channel, person), dict(place.data), "again", self._abilities)
+        turn.arabic_on_ussd = self.arabic_on_ussd
         screen = self._dialogs[place.dialog][place.step].ask(turn)
         return Said(screen, place.version, replace_ref=place.shown.get("ref"), person=person)
+
+
+def arrived(unit: Unit, heard: Heard) -> Person:
+    """Who speaks: on a phone network whoever has the number, elsewhere whoever has the address."""
+    if heard.channel in {ChannelKind.USSD, ChannelKind.SMS}:
+        return arrive_by_number(unit, Phone(heard.address))
+    return arrive(unit, heard.channel, heard.address, heard.name, Language(heard.language))
 
 
 def _stale(turn: Turn) -> Said:

@@ -74,7 +74,7 @@ class TelegramTeller:
         if message.payload.get("checkout") is not None and message.payload["checkout"] == telling.waits_for:
             return await self._refresh(telling)
         t = words(telling.person.language)
-        return await self._messenger.send(telling.address, Message(_again(_plain_text(t, message), message)))
+        return await self._messenger.send(telling.address, Message(_again(plain_text(t, message), message)))
 
     async def _screen(self, telling: Telling, message: OutboxMessage) -> Sent:
         """A screen that was never delivered, if the conversation still stands there."""
@@ -146,7 +146,7 @@ def fact_text(t: Words, view: OrderView, message: OutboxMessage) -> str:
     return t.html(key, number=order.number, total=total, net=net, shop=view.shop, item=order.item, when=when)
 
 
-def _plain_text(t: Words, message: OutboxMessage) -> str:
+def plain_text(t: Words, message: OutboxMessage) -> str:
     """Facts that are not about an order."""
     payload = dict(message.payload)
     if message.fact == "payment_failed":

@@ -46,6 +46,8 @@ _ALL: Final = (
     Fact("warn_release", Urgency.WORK),
     Fact("digital_ready", Urgency.MONEY),
     Fact("alert", Urgency.MONEY, card=False),
+    Fact("text_answer", Urgency.WORK, card=False),
+    Fact("link_made", Urgency.WORK, card=False),
     Fact("screen", Urgency.MONEY, card=False),
 )
 

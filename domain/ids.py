@@ -66,6 +66,22 @@ def read_link_code(text: str) -> str | None:
     return "PL-" + body
 
 
+def link_dial(code: str) -> str:
+    """A link's code as digits, which is how a keypad can dial it: `PL-7K2QD` is `*384*77*5040531#`."""
+    number = 0
+    for char in code.removeprefix("PL-"):
+        number = number * len(ALPHABET) + ALPHABET.index(char)
+    return str(number)
+
+
+def read_link_dial(digits: str) -> str | None:
+    """The code behind dialled digits, or None."""
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
+        return None
+    number = int(digits)
+    return link_code(number) if number < len(ALPHABET) ** LINK_CODE_LENGTH else None
+
+
 def read_digits(text: str, length: int) -> str | None:
     """Digits of any script with spaces, dashes or invisible marks between them, as ASCII; None unless there are exactly `length`."""
     out = []

@@ -46,7 +46,12 @@ class Person:
 
 
 class ChannelKind(StrEnum):
+    """USSD can only answer: what must reach somebody who uses it goes by SMS to the same number."""
+
     TELEGRAM = "telegram"
+    USSD = "ussd"
+    SMS = "sms"
+    EMAIL = "email"
 
 
 class ChannelState(StrEnum):

@@ -13,6 +13,7 @@ from domain.ports import Delivery, Sent
 from domain.records import OutboxMessage
 from usecases.hall import Hall
 from usecases.outbox import claim_messages, record_sent
+from usecases.texting import record_text
 
 BATCH = 50
 _log = structlog.get_logger("outbox")
@@ -42,4 +43,5 @@ async def _tell_person(hall: Hall, tellers: Mapping[ChannelKind, Teller], messag
         except Exception as error:  # noqa: BLE001 - one message that cannot be told must not hold up the others
             _log.exception("telling_failed", outbox_id=message.id, fact=message.fact)
             sent = Sent(Delivery.UNKNOWN, error=type(error).__name__)
-        await hall.store.write(record_sent, message.id, sent)
+        record = record_text if message.channel is ChannelKind.SMS else record_sent
+        await hall.store.write(record, message.id, sent)

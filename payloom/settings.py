@@ -61,6 +61,14 @@ class Settings(BaseSettings):
     mpesa_callback_base: str = ""
     mpesa_source_ips: Names = ()
 
+    at_username: str = ""
+    at_api_key: SecretStr = SecretStr("")
+    at_sender: str = ""
+    at_api_base: str = ""
+    at_callback_secret: SecretStr = SecretStr("")
+    ussd_code: str = Field("*384*77#", pattern=r"^\*[0-9*]+#$")
+    ussd_arabic: bool = False
+
     @field_validator("secret_key", "encryption_keys", "trusted_proxies", "mpesa_source_ips", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
@@ -197,6 +205,11 @@ def missing(settings: Settings, unread: set[str] | frozenset[str] = frozenset())
     secret = settings.telegram_webhook_secret.get_secret_value()
     if settings.telegram_mode == "webhook" and not re.fullmatch("[A-Za-z0-9_-]{16,256}", secret):
         problems.append("PAYLOOM_TELEGRAM_WEBHOOK_SECRET needs at least 16 of A-Z a-z 0-9 _ - in webhook mode")
+    if settings.at_username:
+        if not settings.at_api_key.get_secret_value():
+            problems.append("PAYLOOM_AT_API_KEY is missing: it is made in the app's settings at Africa's Talking")
+        if not re.fullmatch("[A-Za-z0-9_-]{16,128}", settings.at_callback_secret.get_secret_value()):
+            problems.append("PAYLOOM_AT_CALLBACK_SECRET needs at least 16 of A-Z a-z 0-9 _ -")
     if settings.mpesa_consumer_key.get_secret_value():
         for name in ("mpesa_consumer_secret", "mpesa_short_code", "mpesa_passkey"):
             value = getattr(settings, name)

@@ -46,6 +46,16 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "mpesa_callback_base": "Where Daraja calls us, when it is not the public address. Daraja refuses the words mpesa, safaricom, exe, cmd, sql, query.",
         "mpesa_source_ips": "Addresses Daraja calls from, with commas; others are logged. Empty: not looked at.",
     },
+    "Phones": {
+        "at_username": "Africa's Talking: the app's username, `sandbox` for the sandbox. Empty: no USSD and no SMS.",
+        "at_api_key": "Of the same app.",
+        "at_sender": "An approved sender id or short code for SMS. Empty: the operator's own number is shown.",
+        "at_api_base": "Where the API is. Empty: the real one, or the sandbox by the username.",
+        "at_callback_secret": "In the addresses that Africa's Talking calls, /ussd/SECRET, /ussd/SECRET/events, /sms/SECRET/inbound and "
+        "/sms/SECRET/delivery: at least 16 of A-Z a-z 0-9 _ -.",
+        "ussd_code": "The service code that people dial.",
+        "ussd_arabic": "The operators behind the service code carry Arabic letters. Otherwise Arabic speakers see English on USSD.",
+    },
 }
 _NEEDED: Final = {
     "secret_key": "required",
@@ -55,6 +65,8 @@ _NEEDED: Final = {
     "mpesa_consumer_secret": "required with the consumer key",
     "mpesa_short_code": "required with the consumer key",
     "mpesa_passkey": "required with the consumer key",
+    "at_api_key": "required with the username",
+    "at_callback_secret": "required with the username",
 }
 _HEAD: Final = """\
 # Settings

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from payloom.migrate import migrate
 from payloom.settings import Settings
 from payloom.wiring import Built, build
+from town.africastalking import Subscription
 from town.application import Town
 from town.core import Core
 
@@ -52,6 +53,10 @@ def town_settings(data: Path, port: int, database_url: str = "", **given: Any) -
             "mpesa_passkey": SecretStr("town-passkey-00000000000000000000000000000000"),
             "mpesa_initiator": "town-initiator",
             "mpesa_security_credential": SecretStr("town-security-credential"),
+            "at_username": "town",
+            "at_api_key": SecretStr("town-at-key-not-a-secret"),
+            "at_api_base": f"{here}/town/africastalking",
+            "at_callback_secret": SecretStr("town-callbacks-0000000000"),
             **given,
         },
     )
@@ -62,9 +67,14 @@ class Streets:
 
     def __init__(self, settings: Settings, *, keep: Path | None = None, seed: int | None = None) -> None:
         self.core = Core(seed)
-        self.town = Town(
-            self.core, settings.telegram_token.get_secret_value(), settings.telegram_username, f"http://127.0.0.1:{settings.port}", keep
-        )
+        here = f"http://127.0.0.1:{settings.port}"
+        secret = settings.at_callback_secret.get_secret_value()
+        phones = Subscription(
+            f"{here}/ussd/{secret}", f"{here}/ussd/{secret}/events", f"{here}/sms/{secret}/inbound", f"{here}/sms/{secret}/delivery",
+            settings.at_username, settings.at_api_key.get_secret_value(), settings.ussd_code,
+        )  # fmt: skip
+        token = settings.telegram_token.get_secret_value()
+        self.town = Town(self.core, token, settings.telegram_username, here, keep, africastalking=phones)
         self.settings = settings
         self.house: Built = build(settings, clock=self.core.clock, paced=False)
         self._runner: web.AppRunner | None = None

@@ -14,24 +14,31 @@ from typing import Any
 
 import telegram
 from aiohttp import web
+from aiohttp.web import AbstractRouteDef
 from telegram import Bot
 
 from bot.application import TelegramDoor
 from bot.dialogs import DIALOGS
 from bot.engine import Engine
+from bot.mouths.sms import SmsMouth
 from bot.mouths.telegram import GATEWAY as TELEGRAM
 from bot.mouths.telegram import TelegramMouth
+from bot.mouths.ussd import PUSH_AFTER_S, Dialled, Reply, UssdMouth
 from bot.teller import TelegramTeller
+from bot.texter import SmsTeller
 from domain.person import ChannelKind
+from domain.phone import Phone
 from domain.ports import Chance, Clock, Gateways, House, Store, Unit
 from domain.rights import Actor, Party
 from domain.tokens import Purpose, Tokens
 from gateways.http import Http
+from gateways.messages.africastalking import AfricasTalking
 from gateways.messages.pace import Pace
 from gateways.messages.telegram import TelegramMessenger
 from gateways.payments.daraja import Daraja
 from gateways.seals import AesSeals
 from gateways.telegram_transport import AiohttpRequest
+from jobs.outbox import Teller
 from jobs.timetable import Jobs, Timed
 from payloom.readiness import readiness
 from payloom.settings import Settings
@@ -75,6 +82,8 @@ class Built:
     jobs: Jobs
     telegram: TelegramDoor
     mouth: TelegramMouth
+    ussd: UssdMouth
+    sms: SmsMouth
     http: Http
     daraja: Daraja
     pictures: Pictures
@@ -125,16 +134,31 @@ class Built:
         from web.hooks.telegram import webhook  # noqa: PLC0415
 
         hooked = self.settings.telegram_mode == "webhook"
+        phones = self._phone_routes()
         return application(
             self.hall,
             new_key=lambda: secrets.token_hex(16),
             extra_routes=extra_routes,
+            phone_routes=phones,
             telegram_webhook=webhook(self.telegram.receive, webhook_path(self.hall.tokens)) if hooked else None,
             trusted_proxies=frozenset(self.settings.trusted_proxies),
             pictures=self.pictures.sizes,
             unavailable=(StoreUnavailable,),
             readiness=readiness(self.hall.store, self.settings.database_url),
         )
+
+    def _phone_routes(self) -> Sequence[AbstractRouteDef]:
+        from web.hooks.africastalking_sms import sms_routes  # noqa: PLC0415 - as above
+        from web.hooks.africastalking_ussd import ussd_routes  # noqa: PLC0415
+
+        secret = self.settings.at_callback_secret.get_secret_value()
+        if not self.settings.at_username:
+            return ()
+
+        async def turn(session: str, phone: Phone, text: str) -> Reply:
+            return await self.ussd.hear(Dialled(session, phone, text))
+
+        return [*ussd_routes(secret, turn, self.ussd.trouble, (StoreUnavailable,)), *sms_routes(secret, self.sms.hear)]
 
 
 def _keep_platform_credentials(unit: Unit, credentials: dict[str, str]) -> None:
@@ -184,7 +208,7 @@ def build(
         request=request,
         get_updates_request=polling,
     )
-    engine = Engine(DIALOGS, hall.abilities)
+    engine = Engine(DIALOGS, hall.abilities, arabic_on_ussd=settings.ussd_arabic)
     messenger = TelegramMessenger(bot, Pace(clock.monotonic_s) if paced else None)
     pictures = Pictures()
     mouth = TelegramMouth(hall, engine, bot, messenger, pictures)
@@ -192,7 +216,14 @@ def build(
         bot, polling, mouth, mode=settings.telegram_mode, webhook_url=f"{settings.base_url}/telegram/{webhook_path(tokens)}",
         webhook_secret=settings.telegram_webhook_secret.get_secret_value(),
     )  # fmt: skip
-    tellers = {ChannelKind.TELEGRAM: TelegramTeller(hall, engine, mouth, messenger)}
+    tellers: dict[ChannelKind, Teller] = {ChannelKind.TELEGRAM: TelegramTeller(hall, engine, mouth, messenger)}
+    if settings.at_username:
+        texts = AfricasTalking(
+            http, settings.at_username, settings.at_api_key.get_secret_value(), sender=settings.at_sender, base=settings.at_api_base,
+            pace=Pace(clock.monotonic_s) if paced else None,
+        )  # fmt: skip
+        tellers[ChannelKind.SMS] = SmsTeller(hall, texts)
+    ussd, sms = UssdMouth(hall, engine, PUSH_AFTER_S if paced else 0.3), SmsMouth(hall)
 
     async def updates_again() -> int:
         """Updates that were stored and cut off by a crash."""
@@ -202,8 +233,8 @@ def build(
         await mouth.drain()
         return 0
 
-    jobs = Jobs(hall, tellers, (Timed("updates", 10, updates_again),))
-    return Built(settings, hall, store, bell, jobs, door, mouth, http, daraja, pictures, bot)
+    jobs = Jobs(hall, tellers, (Timed("updates", 10, updates_again), Timed("texts", 10, sms.again)))
+    return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, daraja, pictures, bot)
 
 
 def webhook_path(tokens: Tokens) -> str:

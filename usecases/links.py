@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.errors import BadInput, NotFound
-from domain.ids import FileId, LinkId, OrganizationId, link_code
+from domain.ids import FileId, LinkId, OrganizationId, PersonId, link_code
 from domain.life import LINK, LinkState
 from domain.link import MOST_DESCRIPTION, MOST_PICTURES, Link, check_stock
 from domain.money import Money, payable
@@ -16,6 +16,7 @@ from domain.person import clean_name, clean_text
 from domain.phone import Phone
 from domain.ports import Unit
 from domain.rights import CLOCK, Action, Actor, Party, require
+from usecases.tell import text_person
 
 _CODE_BITS = 63
 _CODE_TRIES = 20
@@ -66,6 +67,12 @@ def create_link(unit: Unit, actor: Actor, new: NewLink) -> Link:
     unit.links.add(link)
     unit.trail.add(f"link:{link.id}", actor, "created", code=link.code, price_minor=link.price.amount_minor, currency=link.price.currency)
     return link
+
+
+def tell_link(unit: Unit, link: Link, person_id: PersonId, key: str) -> None:
+    """Whoever made it on a phone that cannot copy gets it as an SMS, to forward."""
+    facts = {"name": link.name, "code": link.code, "amount_minor": link.price.amount_minor, "currency": link.price.currency}
+    text_person(unit, person_id, "link_made", f"{link.id}:{key}", **facts)
 
 
 def _own_files(unit: Unit, actor: Actor, files: Sequence[FileId]) -> None:

@@ -13,7 +13,7 @@ from domain.ports import Delivery, Sent, Unit
 from domain.records import OutboxMessage
 from domain.rights import Actor, Party
 from usecases.people import channel_gone
-from usecases.tell import alert
+from usecases.tell import alert, tell_another_way
 
 LEASE = timedelta(seconds=60)
 BACKOFF_S = (2, 10, 30, 120, 600, 1800, 3600)
@@ -38,6 +38,7 @@ def record_sent(unit: Unit, outbox_id: OutboxId, sent: Sent) -> OutboxState:
     if sent.delivery is Delivery.GONE:
         channel_gone(unit, message.person_id, message.channel)
         state, error = OutboxState.SKIPPED, "gone"
+        tell_another_way(unit, message)
     elif sent.delivery is not Delivery.SENT:
         state = OutboxState.DEAD if message.tries >= MOST_TRIES or sent.delivery is Delivery.REFUSED else OutboxState.WAITING
         wait = max(sent.retry_after_s, BACKOFF_S[min(message.tries - 1, len(BACKOFF_S) - 1)] if sent.delivery is Delivery.UNKNOWN else 0, 1)

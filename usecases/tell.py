@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from domain.facts import FACTS
 from domain.ids import OrderId, OutboxId, PersonId
@@ -38,9 +39,9 @@ def tell_order(
         facts["actor"] = actor.person_id
     reach: list[tuple[PersonId, ChannelKind, str]] = []
     if seller:
-        reach += [(person, kind, "seller") for person, kind in unit.people.reach_members(order.organization_id)]
+        reach += [(person, kind, "seller") for person, kind in preferred(unit.people.reach_members(order.organization_id))]
     if buyer and order.buyer_id is not None:
-        reach += [(person, kind, "buyer") for person, kind in unit.people.reach(order.buyer_id)]
+        reach += [(person, kind, "buyer") for person, kind in preferred(unit.people.reach(order.buyer_id))]
     messages = [
         _message(unit, fact, f"{fact}:{order.id}:{once or order.version}:{side}", person, kind, {"side": side, **facts}, order.id)
         for person, kind, side in reach
@@ -51,7 +52,33 @@ def tell_order(
 def tell_person(unit: Unit, person_id: PersonId | None, fact: str, key: str, /, **facts: Any) -> None:
     if person_id is None:
         return
-    _post(unit, [_message(unit, fact, f"{fact}:{key}", person, kind, facts) for person, kind in unit.people.reach(person_id)])
+    _post(unit, [_message(unit, fact, f"{fact}:{key}", person, kind, facts) for person, kind in preferred(unit.people.reach(person_id))])
+
+
+def text_person(unit: Unit, person_id: PersonId, fact: str, key: str, /, **facts: Any) -> None:
+    """By SMS, whatever else reaches them: for what was asked for on the phone itself."""
+    _post(unit, [_message(unit, fact, f"{fact}:{key}", person_id, ChannelKind.SMS, facts)])
+
+
+def tell_another_way(unit: Unit, message: OutboxMessage) -> None:
+    """The channel is gone: the same fact by the next best one. A screen belongs to the channel it was asked for on."""
+    left = [kind for _, kind in preferred(unit.people.reach(message.person_id)) if kind is not message.channel]
+    if left and message.fact != "screen":
+        again = replace(
+            message, id=OutboxId(unit.new_id()), channel=left[0], state=OutboxState.WAITING, act_at=unit.now, tries=0, error="", version=0
+        )
+        _post(unit, [again])
+
+
+_PREFERENCE: Final = (ChannelKind.TELEGRAM, ChannelKind.SMS, ChannelKind.EMAIL)
+
+
+def preferred(reach: Sequence[tuple[PersonId, ChannelKind]]) -> list[tuple[PersonId, ChannelKind]]:
+    """One way for each person, the best that works: a chat shows the most and costs nothing, an SMS reaches any phone."""
+    best: dict[PersonId, ChannelKind] = {}
+    for person, kind in sorted(reach, key=lambda one: _PREFERENCE.index(one[1])):
+        best.setdefault(person, kind)
+    return list(best.items())
 
 
 def alert(unit: Unit, what: str, key: str, /, **facts: Any) -> None:

@@ -63,6 +63,7 @@ def application(
     *,
     new_key: Callable[[], str],
     extra_routes: Sequence[web.AbstractRouteDef] = (),
+    phone_routes: Sequence[web.AbstractRouteDef] = (),
     telegram_webhook: Handler | None = None,
     trusted_proxies: frozenset[str] = frozenset(),
     pictures: PictureMaker | None = None,
@@ -88,6 +89,7 @@ def application(
     app[DOOR], app[buy.LOOKUPS] = door, Lookups(hall)
     app.add_routes(routes(readiness or {}, kept))
     app.add_routes(api.routes(hall))
+    app.add_routes(phone_routes)
     if telegram_webhook is not None:
         app.add_routes([web.post("/telegram/{secret}", telegram_webhook, name="telegram")])
     foreign = frozenset(app.add_routes(extra_routes))

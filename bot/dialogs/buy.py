@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
 from domain.errors import BadInput, NotFound
 from domain.ids import CheckoutId, read_link_code
 from domain.life import AttemptState, CheckoutState
 from domain.link import MOST_QUANTITY, check_for_sale
 from domain.payment import Method
-from domain.person import clean_text
+from domain.person import Role, clean_text
 from domain.phone import Phone, read_phone
 from usecases.checkouts import MOST_ADDRESS, NewCheckout, cancel_checkout
 from usecases.payments import NewAttempt, buy, open_attempt
-from usecases.people import set_phone
+from usecases.people import set_name, set_phone, set_role
+from usecases.phones import NAMELESS
 from usecases.views import PayView, ProductView, pay_page, product
 
 
@@ -70,12 +73,41 @@ def take_card(turn: Turn, answer: Answer) -> Next:
 def _onward(turn: Turn, quantity: int) -> Next:
     link = _product(turn).link
     check_for_sale(link, quantity, turn.unit.now)
-    return Next("phone" if link.digital_file is not None else "address", data={"quantity": quantity, "address": ""})
+    if turn.person.name == NAMELESS:
+        return Next("who", data={"quantity": quantity})
+    if link.digital_file is not None:
+        return _pay_from(turn, {"quantity": quantity, "address": ""})
+    return Next("address", data={"quantity": quantity, "address": ""})
+
+
+def ask_who(turn: Turn) -> Screen:
+    return Screen(turn.say("chat.buy.who"), rows_of(turn.choice("back")))
+
+
+def take_who(turn: Turn, answer: Answer) -> Next:
+    if answer.kind is Kind.CHOICE:
+        return Next("card")
+    if answer.kind is not Kind.TEXT:
+        return Next("who", note=turn.say("chat.type_words"))
+    turn.person = set_name(turn.unit, turn.person.id, answer.text)
+    if not turn.person.welcomed:
+        turn.person = set_role(turn.unit, turn.person.id, Role.BUYER)
+    return _onward(turn, turn.data["quantity"])
+
+
+def _pay_from(turn: Turn, data: dict[str, Any]) -> Next:
+    """Whoever dials pays from the phone in their hand; another number is one key away."""
+    own = turn.person.phone
+    if turn.small and own is not None and own.is_kenyan_mobile:
+        return Next("check", data={**data, "phone": own.e164})
+    return Next("phone", data=data)
 
 
 def ask_quantity(turn: Turn) -> Screen:
     numbers = [Choice(str(n), f"n{n}") for n in (2, 3, 4, 5, 10)]
-    return Screen(turn.say("chat.buy.quantity", name=_product(turn).link.name), rows_of(*numbers, turn.choice("back"), per_row=5))
+    return Screen(
+        turn.say("chat.buy.quantity", name=_product(turn).link.name), rows_of(*numbers, turn.choice("back"), per_row=5), numbers=True
+    )
 
 
 def take_quantity(turn: Turn, answer: Answer) -> Next:
@@ -94,12 +126,12 @@ def ask_address(turn: Turn) -> Screen:
 
 def take_address(turn: Turn, answer: Answer) -> Next:
     if answer.kind is Kind.CHOICE and answer.text == "pick_up":
-        return Next("phone", data={"address": turn.t("chat.buy.pick_up")})
+        return _pay_from(turn, {"address": turn.t("chat.buy.pick_up")})
     if answer.kind is Kind.CHOICE:
         return Next("card")
     if answer.kind not in {Kind.TEXT, Kind.PLACE}:
         return Next("address", note=turn.say("chat.type_words"))
-    return Next("phone", data={"address": clean_text(answer.text, "address", MOST_ADDRESS)})
+    return _pay_from(turn, {"address": clean_text(answer.text, "address", MOST_ADDRESS)})
 
 
 def ask_phone(turn: Turn) -> Screen:
@@ -234,6 +266,7 @@ def take_waiting(turn: Turn, answer: Answer) -> Next:
 DIALOG = {
     "code": Step(ask_code, take_code),
     "card": Step(ask_card, take_card),
+    "who": Step(ask_who, take_who),
     "quantity": Step(ask_quantity, take_quantity),
     "address": Step(ask_address, take_address),
     "phone": Step(ask_phone, take_phone),

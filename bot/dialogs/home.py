@@ -17,6 +17,7 @@ _PLACES = {
     "buy": ("code", "buy"),
     "role": ("role", "start"),
     "open_shop": ("shop", "start"),
+    "language": ("language", "start"),
     "help": ("help", "home"),
 }
 
@@ -33,13 +34,14 @@ def ask_menu(turn: Turn) -> Screen:
     if selling:
         lines += [turn.say("chat.home.disputes", count=waits.disputes)] if waits.disputes else []
         lines += [turn.say("chat.home.to_ship", count=waits.to_ship)] if waits.to_ship else []
-        lines.append(turn.say("chat.home.quick_sell"))
+        lines += [] if turn.small else [turn.say("chat.home.quick_sell")]
         places = ("orders", "sell", "links", "wallet", "purchases", "role")
     else:
         lines += [turn.say("chat.home.to_confirm", count=waits.to_confirm)] if waits.to_confirm else []
-        lines.append(turn.say("chat.home.how_to_buy"))
+        lines += [] if turn.small else [turn.say("chat.home.how_to_buy")]
         places = ("purchases", "buy", "role" if shop else "open_shop")
-    return Screen("\n".join(lines), rows_of(*(turn.choice(place) for place in places), turn.choice("help")))
+    last = "language" if turn.small else "help"  # elsewhere it is a command
+    return Screen("\n".join(lines), rows_of(*(turn.choice(place) for place in places), turn.choice(last)))
 
 
 def shortcut(turn: Turn, answer: Answer) -> Next | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
 from bot.dialogs.sell import ask_qr, link_choices, link_url, read_count, read_product
 from domain.errors import BadInput
-from domain.ids import FileId
+from domain.ids import FileId, link_dial
 from domain.life import LinkState
 from domain.link import MOST_PICTURES
 from domain.money import Money, parse_amount
 from domain.rights import Actor
-from usecases.links import edit_link, own_link, set_link_state
+from usecases.links import edit_link, own_link, set_link_state, tell_link
 from usecases.views import LinkRow, my_links
 
 PAGE = 6
@@ -22,6 +22,8 @@ def ask_list(turn: Turn) -> Screen:
         return Screen(turn.say("chat.links.none"), rows_of(turn.choice("sell"), turn.choice("home")))
     shown = rows[:PAGE]
     lines = [turn.say("chat.links.title"), "", *(_row(turn, row) for row in shown)]
+    if turn.small:
+        lines = lines[:1]
     choices = [Choice(f"{row.link.name[:24]} · {row.link.code}", row.link.code) for row in shown]
     more = Choice(turn.t("chat.do.more"), f"after{shown[-1].link.id}") if len(rows) > PAGE else None
     return Screen("\n".join(lines), (*rows_of(*choices, per_row=1), *rows_of(more, turn.choice("sell"), turn.choice("home"))))
@@ -59,7 +61,7 @@ def ask_one(turn: Turn) -> Screen:
     figures = turn.unit.links.figures([link.id])[link.id]
     lines = [
         turn.say(f"chat.links.state.{link.state}", name=link.name, price=link.price, code=link.code),
-        turn.say("chat.value", value=link_url(turn, link)),
+        turn.say("ussd.dial", dial=link_dial(link.code)) if turn.small else turn.say("chat.value", value=link_url(turn, link)),
         "",
         turn.say("chat.links.figures", visits=figures.visits, checkouts=figures.checkouts, paid=figures.paid,
                  revenue=Money(figures.revenue_minor, link.price.currency)),
@@ -67,10 +69,15 @@ def ask_one(turn: Turn) -> Screen:
     if link.stock is not None:
         lines.append(turn.say("chat.sell.stock_count", count=link.stock))
     switch = turn.choice("deactivate") if link.state in {LinkState.ACTIVE, LinkState.SOLD_OUT} else turn.choice("activate")
-    edits = [turn.choice(key) for key in ("edit_name", "edit_price", "edit_words", "edit_photos", "edit_stock")]
+    edits = [turn.choice(key) for key in ("edit_name", "edit_price", "edit_words", "edit_photos", "edit_stock") if usable(turn, key)]
     return Screen(
         "\n".join(lines), rows_of(*link_choices(turn, link), *edits, switch, turn.choice("links"), turn.choice("home"), per_row=3)
     )
+
+
+def usable(turn: Turn, key: str) -> bool:
+    """A phone without pictures sends none."""
+    return not (turn.small and key == "edit_photos")
 
 
 def take_one(turn: Turn, answer: Answer) -> Next:
@@ -84,6 +91,9 @@ def take_one(turn: Turn, answer: Answer) -> Next:
         return Next("edit", data={"field": answer.text.removeprefix("edit_")})
     if answer.text == "qr":
         return Next("qr")
+    if answer.text == "send_link":
+        tell_link(turn.unit, own_link(turn.unit, turn.seller(), turn.data["code"]), turn.person.id, turn.key)
+        return Next("one", note=turn.say("chat.links.sent"))
     return Next("list", data={"after": None}) if answer.text == "links" else Next("menu", "home", forget=True)
 
 
@@ -96,7 +106,7 @@ def ask_edit(turn: Turn) -> Screen:
     text = turn.say(f"chat.links.edit.{field}", name=link.name, price=link.price, most=MOST_PICTURES)
     if options:
         text = turn.say("chat.sell.price_unclear", name=link.name, currency=currency)
-    return Screen(text, rows_of(*options, empty, turn.choice("back")))
+    return Screen(text, rows_of(*options, empty, turn.choice("back")), numbers=field == "stock")
 
 
 def take_edit(turn: Turn, answer: Answer) -> Next:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.cards import download_choice, order_choices, order_text
+from bot.cards import download_choice, order_choices, order_text, small_order_text
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
 from bot.dialogs.home import shortcut
 from domain.ids import FileId
@@ -18,7 +18,7 @@ def ask_card(turn: Turn) -> Screen:
     view = order_for(turn.unit, turn.buyer(), turn.data["number"])
     web = Choice(turn.t("chat.do.open_page"), url=f"{turn.unit.house.base_url}/track/{view.track_token}")
     return Screen(
-        order_text(turn.t, view),
+        small_order_text(turn.t, view) if turn.small else order_text(turn.t, view),
         (
             *rows_of(*order_choices(turn.t, view)),
             *rows_of(download_choice(turn.t, view, turn.unit.house.base_url), web, turn.choice("purchases"), turn.choice("home")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.cards import order_choices, order_text
+from bot.cards import order_choices, order_text, small_order_text
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
 from bot.dialogs.home import shortcut
 from domain.errors import BadInput, LimitReached
@@ -29,6 +29,8 @@ def ask_list(turn: Turn) -> Screen:
         for order in orders
     )
     lines = [turn.say("chat.orders.title"), "", *rows]
+    if turn.small:
+        lines = lines[:1]
     choices = [Choice(f"{order.number} · {order.item[:24]}", f"o:{order.number}:card") for order in orders]
     return Screen("\n".join(lines), (*rows_of(*choices, per_row=1), *rows_of(turn.choice("home"))))
 
@@ -45,7 +47,7 @@ def ask_card(turn: Turn) -> Screen:
     view = order_for(turn.unit, _actor(turn), turn.data["number"])
     evidence = view.dispute.pictures if view.dispute is not None and view.order.state is OrderState.DISPUTED else ()
     return Screen(
-        order_text(turn.t, view),
+        small_order_text(turn.t, view) if turn.small else order_text(turn.t, view),
         (*rows_of(*order_choices(turn.t, view)), *rows_of(turn.choice("orders"), turn.choice("home"))),
         picture=evidence[0] if evidence else None,
     )

@@ -13,6 +13,8 @@ def ask_list(turn: Turn) -> Screen:
         return Screen(turn.say("chat.purchases.none"), rows_of(turn.choice("buy"), turn.choice("home")))
     lines = [turn.say("chat.purchases.title"), ""]
     lines += [turn.say(f"chat.purchases.row.{order.state}", number=order.number, item=order.item, total=order.total) for order in bought]
+    if turn.small:
+        lines = lines[:1]
     choices = [Choice(f"{order.number} · {order.item[:24]}", f"o:{order.number}:card") for order in bought]
     return Screen("\n".join(lines), (*rows_of(*choices, per_row=1), *rows_of(turn.choice("home"))))
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
 from domain.errors import BadInput
-from domain.ids import FileId
+from domain.ids import FileId, link_dial
 from domain.link import MOST_DESCRIPTION, MOST_PICTURES, Link, check_stock, read_quick_sell
 from domain.money import Money, parse_amount
 from domain.person import clean_name, clean_text
-from usecases.links import NewLink, create_link, own_link
+from usecases.links import NewLink, create_link, own_link, tell_link
 
 
 def read_product(turn: Turn, answer: Answer) -> Next | None:
@@ -76,7 +76,7 @@ def ask_price(turn: Turn) -> Screen:
 def take_price(turn: Turn, answer: Answer) -> Next:
     picked = answer.number("p")
     if picked is not None and picked in turn.data.get("options", []):
-        return Next("description", data={"price": picked, "currency": turn.data.get("options_in") or _currency(turn), "options": []})
+        return Next(_after_price(turn), data={"price": picked, "currency": turn.data.get("options_in") or _currency(turn), "options": []})
     if answer.kind is Kind.CHOICE:
         return Next("menu", "home", forget=True)
     try:
@@ -85,7 +85,12 @@ def take_price(turn: Turn, answer: Answer) -> Next:
         if unclear.reason == "unclear":
             return Next("price", data=_readings(unclear))
         raise
-    return Next("description", data={"price": price.amount_minor, "currency": price.currency, "options": []})
+    return Next(_after_price(turn), data={"price": price.amount_minor, "currency": price.currency, "options": []})
+
+
+def _after_price(turn: Turn) -> str:
+    """On a small screen name and price are enough: the rest can be added later."""
+    return "check" if turn.small else "description"
 
 
 def ask_description(turn: Turn) -> Screen:
@@ -121,8 +126,9 @@ def take_photos(turn: Turn, answer: Answer) -> Next:
 
 def ask_stock(turn: Turn) -> Screen:
     return Screen(
-        turn.say("chat.sell.stock"), rows_of(turn.choice("unlimited"), Choice("1", "n1"), Choice("5", "n5"), Choice("10", "n10"), per_row=4)
-    )
+        turn.say("chat.sell.stock"), rows_of(turn.choice("unlimited"), Choice("1", "n1"), Choice("5", "n5"), Choice("10", "n10"), per_row=4),
+        numbers=True,
+    )  # fmt: skip
 
 
 def take_stock(turn: Turn, answer: Answer) -> Next:
@@ -156,7 +162,7 @@ def ask_check(turn: Turn) -> Screen:
         turn.choice("create"),
         turn.choice("edit_name"),
         turn.choice("edit_price"),
-        turn.choice("add_details"),
+        None if turn.small else turn.choice("add_details"),
         turn.choice("cancel"),
     ]
     pictures = data.get("pictures")
@@ -194,6 +200,8 @@ def take_check(turn: Turn, answer: Answer) -> Next:
             digital_file=FileId(data["digital"]) if data.get("digital") is not None else None,
         ),
     )  # fmt: skip
+    if turn.small:
+        tell_link(turn.unit, link, turn.person.id, turn.key)
     return Next("done", data={"code": link.code}, forget=True)
 
 
@@ -202,7 +210,9 @@ def link_url(turn: Turn, link: Link) -> str:
 
 
 def link_choices(turn: Turn, link: Link) -> list[Choice]:
-    """Copy, Share and QR: one tap each."""
+    """Copy, Share and QR: one tap each. Where nothing can be copied, the link comes by SMS."""
+    if turn.small:
+        return [turn.choice("send_link")]
     return [
         Choice(turn.t("chat.do.copy"), copy=link_url(turn, link)),
         Choice(turn.t("chat.do.share"), share=link.code),
@@ -212,7 +222,8 @@ def link_choices(turn: Turn, link: Link) -> list[Choice]:
 
 def ask_done(turn: Turn) -> Screen:
     link = own_link(turn.unit, turn.seller(), turn.data["code"])
-    text = turn.say("chat.sell.done", name=link.name, price=link.price, code=link.code, url=link_url(turn, link))
+    url, dial = link_url(turn, link), link_dial(link.code)
+    text = turn.say("chat.sell.done", name=link.name, price=link.price, code=link.code, url=url, dial=dial)
     return Screen(
         text,
         rows_of(*link_choices(turn, link), turn.choice("open_link"), turn.choice("sell_more"), turn.choice("home"), per_row=3),
@@ -223,7 +234,7 @@ def ask_done(turn: Turn) -> Screen:
 def take_done(turn: Turn, answer: Answer) -> Next:
     if answer.kind is Kind.CHOICE and answer.text == "qr":
         return Next("qr")
-    if answer.kind is Kind.CHOICE and answer.text == "open_link":
+    if answer.kind is Kind.CHOICE and answer.text in {"open_link", "send_link"}:
         return Next("one", "links")
     if answer.kind is Kind.CHOICE and answer.text == "sell_more":
         return Next("name", forget=True)

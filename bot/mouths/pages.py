@@ -1,0 +1,91 @@
+"""A screen on a feature phone: text and numbered choices cut into pages that fit, never inside a word where that can be helped.
+
+The same keys everywhere: `0` back, `00` home, `98` more. Choices are numbered through all pages, so that a number seen once stays right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import unescape
+from typing import Final
+
+from domain.gsm import cut, gsm7, units
+
+BACK: Final = "0"
+HOME: Final = "00"
+MORE: Final = "98"
+MOST: Final = 160
+MOST_WIDE: Final = 70
+FIRST_BESIDE_NUMBERS: Final = 91
+"""Where a number may be typed as an answer, choices are counted from here."""
+
+
+_TAG: Final = re.compile(r"</?[a-z]+>")
+
+
+def without_markup(text: str) -> str:
+    """The words' own small tags taken out, and escaped values as they were."""
+    return unescape(_TAG.sub("", text))
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The words beside the keys, such as `0.Back 00.Home`. Empty where there is nowhere to go."""
+
+    onward: str
+    leave: str
+
+
+def limit_of(text: str) -> int:
+    """A screen of 160 septets, or of 70 letters where GSM-7 lacks one; `CON ` counts too, as nobody documents whether it does."""
+    return MOST - 4 if gsm7(text) else MOST_WIDE - 4
+
+
+def pages(text: str, choices: Sequence[str], keys: Keys) -> list[str]:
+    """At least one page, each of which fits."""
+    limit = limit_of("\n".join([text, *choices, keys.onward, keys.leave]))
+    lines = [line for line in text.split("\n") if line.strip()] + list(choices)
+    whole = _joined([*lines, keys.leave])
+    if units(whole) <= limit:
+        return [whole]
+    made: list[str] = []
+    body: list[str] = []
+    waiting = [part for line in lines for part in _parts(line, limit - _room(keys))]
+    while waiting:
+        last = _joined([*body, *waiting, keys.leave])
+        if units(last) <= limit:
+            made.append(last)
+            return made
+        if body and units(_joined([*body, waiting[0], keys.onward, keys.leave])) > limit:
+            made.append(_joined([*body, keys.onward, keys.leave]))
+            body = []
+            continue
+        body.append(waiting.pop(0))
+    made.append(_joined([*body, keys.leave]))
+    return made
+
+
+def _room(keys: Keys) -> int:
+    return units(_joined(["", keys.onward, keys.leave]))
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(line for line in lines if line)
+
+
+def _parts(line: str, limit: int) -> list[str]:
+    """A line in pieces that each fit on a page, cut between words; a word that is longer than a page is cut."""
+    if units(line) <= limit:
+        return [line]
+    parts, now = [], ""
+    for word in line.split(" "):
+        longer = f"{now} {word}" if now else word
+        if units(longer) <= limit:
+            now = longer
+            continue
+        if now:
+            parts.append(now)
+        now = word if units(word) <= limit else cut(word, limit)
+    return [*parts, now]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +13,7 @@ from urllib.parse import urlencode
 import structlog
 import telegram
 from telegram import BotCommand, BotCommandScopeAllPrivateChats, Update
-from telegram.error import RetryAfter, TelegramError
+from telegram.error import BadRequest, EndPointNotFound, InvalidToken, RetryAfter, TelegramError
 from telegram.ext import (
     Application,
     CallbackContext,
@@ -29,15 +28,27 @@ from telegram.request import BaseRequest
 
 from bot.commands import COMMANDS_SELLER
 from bot.mouths.telegram import TelegramMouth
+from bot.mouths.updates import readable
 from templates.words import LANGUAGES, words
 
 ALLOWED = ("message", "callback_query", "inline_query", "my_chat_member")
 POLL_S = 20
+AT_ONCE_S = 0.5
+COMMANDS_TRIES = 8
+_FINAL = (InvalidToken, EndPointNotFound)
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+"""What comes of an answer that lacks what the documentation promises."""
 _log = structlog.get_logger("telegram")
 
 
 def _seconds(wait: int | timedelta) -> float:
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+
+
+def _say_if_failed(task: asyncio.Task[None]) -> None:
+    """Nobody waits for the door: what ends it must not go unsaid, nor keep the house from closing."""
+    if not task.cancelled() and (problem := task.exception()) is not None:
+        _log.error("telegram_door_failed", exc_info=problem)
 
 
 def build_application(bot: telegram.Bot, mouth: TelegramMouth) -> Application[Any, Any, Any, Any, Any, Any]:
@@ -68,10 +79,13 @@ def build_application(bot: telegram.Bot, mouth: TelegramMouth) -> Application[An
 
 
 class TelegramDoor:
-    """Receives updates; `polling` is the transport that waits for them. `mode` is `polling` or `webhook`; in webhook mode the web door hands them over through `receive`."""
+    """Receives updates; `polling` is the transport that waits for them. `mode` is `polling` or `webhook`; in webhook mode the web door hands them over through `receive`.
+
+    Telegram is told the first of `webhook_secrets`; an update may show any of them, so that they can be changed without losing one.
+    """
 
     def __init__(
-        self, bot: telegram.Bot, polling: BaseRequest, mouth: TelegramMouth, *, mode: str, webhook_url: str, webhook_secret: str
+        self, bot: telegram.Bot, polling: BaseRequest, mouth: TelegramMouth, *, mode: str, webhook_url: str, webhook_secrets: Sequence[str]
     ) -> None:
         self._bot = bot
         self._polling = polling
@@ -79,48 +93,71 @@ class TelegramDoor:
         self._application = build_application(bot, mouth)
         self._mode = mode
         self._webhook_url = webhook_url
-        self._webhook_secret = webhook_secret
+        self._webhook_secrets = tuple(webhook_secrets)
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Log in, tell Telegram the commands of each language, and start to listen. Telegram being away does not stop the house."""
         self._task = asyncio.get_running_loop().create_task(self._begin())
+        self._task.add_done_callback(_say_if_failed)
 
     async def _begin(self) -> None:
-        wait = 1.0
-        while True:
-            try:
-                await self._introduce()
-                break
-            except TelegramError as error:
-                _log.warning("telegram_away", error=type(error).__name__)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 60)
-        if self._mode == "polling":
-            await self._poll()
+        await self._until_done(self._application.initialize)
+        if self._mode == "webhook":
+            await self._if_known("setWebhook", self._set_webhook, "updates come only if they are sent to our address some other way")
+        else:
+            await self._if_known("deleteWebhook", self._delete_webhook, "updates are asked for all the same")
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._if_known("setMyCommands", self._tell_commands, "the menu of commands is not shown", COMMANDS_TRIES))
+            if self._mode == "polling":
+                both.create_task(self._poll())
 
-    async def _introduce(self) -> None:
-        await self._application.initialize()
+    async def _until_done(self, act: Callable[[], Awaitable[object]], tries: int = 0, final: tuple[type[TelegramError], ...] = ()) -> None:
+        """Again and again while Telegram is away; what is `final`, and the last of `tries`, is raised."""
+        wait_s, left = 1.0, tries
+        while True:
+            left -= 1
+            try:
+                await act()
+                return
+            except (TelegramError, *_UNREADABLE) as error:
+                if isinstance(error, final) or left == 0:
+                    raise
+                _log.warning("telegram_away", error=type(error).__name__)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, 60)
+
+    async def _if_known(self, method: str, act: Callable[[], Awaitable[None]], instead: str, tries: int = 0) -> None:
+        """A server that does not know the method says so as it would of a wrong token; but ours was good a moment ago."""
+        try:
+            await self._until_done(act, tries, _FINAL if tries == 0 else (*_FINAL, BadRequest))
+        except (TelegramError, *_UNREADABLE) as error:
+            _log.warning("telegram_lacks", method=method, error=type(error).__name__, instead=instead)
+
+    async def _tell_commands(self) -> None:
         for language in LANGUAGES:
             t = words(language)
             commands = [BotCommand(name, t(f"chat.command.{name}")) for name in COMMANDS_SELLER]
             code = None if language == "en" else language
             await self._bot.set_my_commands(commands, scope=BotCommandScopeAllPrivateChats(), language_code=code)
-        if self._mode == "webhook":
-            await self._bot.set_webhook(self._webhook_url, allowed_updates=ALLOWED, secret_token=self._webhook_secret)
-        else:
-            await self._bot.delete_webhook(drop_pending_updates=False)
+
+    async def _set_webhook(self) -> None:
+        await self._bot.set_webhook(self._webhook_url, allowed_updates=ALLOWED, secret_token=self._webhook_secrets[0])
+
+    async def _delete_webhook(self) -> None:
+        await self._bot.delete_webhook(drop_pending_updates=False)
 
     async def _poll(self) -> None:
         """Ask, store, and only then confirm by asking for the next: a crash in between makes Telegram send them again."""
-        offset = 0
+        offset, loop = 0, asyncio.get_running_loop()
         while True:
+            asked_at_s = loop.time()
             try:
-                updates: list[dict[str, Any]] = await self._updates(offset)
+                updates = await self._updates(offset)
             except RetryAfter as told:
                 await asyncio.sleep(_seconds(told.retry_after))
                 continue
-            except TelegramError as error:
+            except (TelegramError, *_UNREADABLE) as error:
                 _log.info("poll_failed", error=type(error).__name__)
                 await asyncio.sleep(1)
                 continue
@@ -130,18 +167,23 @@ class TelegramDoor:
                 _log.exception("updates_not_stored")
                 await asyncio.sleep(1)
                 continue
-            if updates:
-                offset = int(updates[-1]["update_id"]) + 1
+            newest = max((update["update_id"] for update in updates), default=-1)
+            if newest >= offset:
+                offset = newest + 1
+            elif loop.time() - asked_at_s < AT_ONCE_S:  # it does not hold the question until there is something, as Telegram does
+                await asyncio.sleep(AT_ONCE_S)
 
     async def _updates(self, offset: int) -> list[dict[str, Any]]:
-        """As Telegram wrote them, unparsed, for the inbox."""
+        """Unparsed, for the inbox; what has no number cannot be confirmed and is left out."""
         asked = urlencode({"offset": offset, "timeout": POLL_S, "allowed_updates": json.dumps(ALLOWED)})
         answer: Any = await self._polling.post(f"{self._bot.base_url}/getUpdates?{asked}", read_timeout=POLL_S + 10)
-        return list(answer)
+        updates = [readable(update) for update in answer]
+        return [update for update in updates if isinstance(update.get("update_id"), int)]
 
     async def receive(self, update: Mapping[str, Any], secret: str) -> bool:
-        """From the webhook. False when the secret header is not ours; when it returns True the update is stored."""
-        if not hmac.compare_digest(secret.encode(), self._webhook_secret.encode()):
+        """From the webhook. False when the secret header is none of ours; when it returns True the update is stored."""
+        genuine = [hmac.compare_digest(secret.encode(), ours.encode()) for ours in self._webhook_secrets]
+        if not any(genuine):
             return False
         await self._mouth.hear([update])
         return True
@@ -149,8 +191,7 @@ class TelegramDoor:
     async def close(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})
         await self._mouth.drain()
         await self._application.shutdown()
         for transport in (self._polling, self._bot.request):  # the library leaves them open when it was stopped while it logged in

@@ -25,7 +25,11 @@ class SmsTeller:
         if telling.address is None:
             return Sent(Delivery.GONE)
         text = self._words(telling, message)
-        return await self._messenger.send(telling.address, Message(text)) if text else Sent(Delivery.SENT)
+        if not text:
+            return Sent(Delivery.SENT)
+        if message.error == "unknown":  # an earlier sending may have arrived: nobody shall take it for a second sale
+            text = words(telling.person.language).html("sms.again") + " " + text
+        return await self._messenger.send(telling.address, Message(text))
 
     def _words(self, telling: Telling, message: OutboxMessage) -> str:
         t, base = words(telling.person.language), self._hall.house.base_url

@@ -6,12 +6,13 @@ The token is part of every address, so no address is ever logged, nor let out in
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any, Final
 
 import aiohttp
 from telegram._utils.defaultvalue import DefaultValue
-from telegram.error import NetworkError, RetryAfter, TelegramError, TimedOut
+from telegram.error import InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
 MOST_BYTES: Final = 4 << 20
@@ -19,6 +20,9 @@ MOST_BYTES: Final = 4 << 20
 MOST_FILE_BYTES: Final = 21 << 20
 """Largest file: bots may fetch 20 MB."""
 _NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
+_REFUSED: Final = re.compile(rb'\s*\{\s*"ok"\s*:\s*false\b')
+_NOT_THERE: Final = re.compile(rb"(?i)not supported|not implemented|unknown method|method not found|no such method")
+_SIZE: Final = frozenset({"file_id", "file_unique_id", "width", "height"})
 Timeout = DefaultValue[float] | float | DefaultValue[None] | None
 
 
@@ -36,6 +40,15 @@ class TooFast(RetryAfter):
     def __init__(self, wait: timedelta) -> None:
         self._retry_after = wait
         TelegramError.__init__(self, f"Too Many Requests: retry after {wait.total_seconds():.0f}")
+
+
+class NoSuchMethod(InvalidToken):
+    """The server does not know this method; of Telegram's own it may also mean a malformed token, as 404 does there."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        TelegramError.__init__(self, "no such method")
 
 
 class AiohttpRequest(BaseRequest):
@@ -85,7 +98,7 @@ class AiohttpRequest(BaseRequest):
         connect_timeout: Timeout = BaseRequest.DEFAULT_NONE,
         pool_timeout: Timeout = BaseRequest.DEFAULT_NONE,
     ) -> tuple[int, bytes]:
-        """Status and body. Raises TooFast, NotConnected, TimedOut or NetworkError, never with an address in it."""
+        """Status and body. Raises TooFast, NoSuchMethod, NotConnected, TimedOut or NetworkError, never with an address in it."""
         if self._session is None:
             raise NotConnected("not initialized")
         read_s = _or_else(read_timeout, self._read_s)
@@ -104,20 +117,68 @@ class AiohttpRequest(BaseRequest):
             raise TimedOut from None
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             raise NetworkError(f"connection failed ({type(problem).__name__})") from None
-        if response.status == 429:
+        status = _code(answer) if response.status == 200 and _REFUSED.match(answer) else response.status
+        if status == 429:
             raise TooFast(_wait(answer))
-        return response.status, answer
+        if method == "POST" and _unknown_method(status, answer):
+            raise NoSuchMethod
+        return status, answer
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
-        """As the parent does, but says nothing of the body in the log, and takes only an object."""
+        """As the parent does, but says nothing of the body in the log, and takes only an object.
+
+        Of a message that was sent its number and picture are all we need: the rest is not given to the library, which refuses a whole
+        answer for one field that a server other than Telegram's writes in its own way.
+        """
         try:
             found = json.loads(payload.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise TelegramError("Invalid server response") from None
+        result = found.get("result")
+        if result is None and found.get("ok") is True:
+            found["result"] = True
+        elif isinstance(result, dict):
+            found["result"] = _message(result) if isinstance(_number(result.get("message_id")), int) else _bot(result)
         return found
+
+
+def _unknown_method(status: int, body: bytes) -> bool:
+    """Telegram says 404; others have been seen to say 501, 405, or 500 with words."""
+    return status in (404, 405, 501) or (status >= 500 and _NOT_THERE.search(body[:1000]) is not None)
+
+
+def _code(body: bytes) -> int:
+    """The `error_code` of a refusal that came with status 200."""
+    try:
+        code = json.loads(body).get("error_code")
+    except (ValueError, RecursionError):
+        code = None
+    return code if isinstance(code, int) and 400 <= code <= 599 else 400
+
+
+def _message(sent: dict[str, Any]) -> dict[str, Any]:
+    """The number as a number, the moment as nothing, the chat, and the sizes of a picture that can be read."""
+    number, chat = sent["message_id"], sent.get("chat")
+    place = chat.get("id") if isinstance(chat, dict) else None
+    found: dict[str, Any] = {"message_id": _number(number), "date": 0, "chat": {"id": _number(place) or 0, "type": "private"}}
+    sizes = sent.get("photo")
+    if isinstance(sizes, list) and all(isinstance(one, dict) and one.keys() >= _SIZE for one in sizes):
+        found["photo"] = [{name: one[name] for name in _SIZE} for one in sizes]
+    return found
+
+
+def _bot(told: dict[str, Any]) -> dict[str, Any]:
+    """Who answers getMe is a bot, also where it is not said."""
+    if "first_name" in told or "username" in told:
+        return {"is_bot": True, "first_name": "", **told, "id": _number(told.get("id"))}
+    return told
+
+
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value, re.ASCII) else value
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -140,6 +140,12 @@ def api_key_revoke(prefix: Annotated[str, typer.Argument(help="The twelve charac
     return Task("admin_desk.api_key_revoke", {"prefix": prefix.removeprefix("plk_").partition("_")[0]})
 
 
+@api_key.command("revoke-all")
+def api_key_revoke_all(organization: Organization) -> Task:
+    """None of an organization's keys opens anything any more, from this instant."""
+    return Task("admin_desk.api_key_revoke_all", {"organization": organization})
+
+
 @api_key.command("list")
 def api_key_list(organization: Organization) -> Task:
     """The keys of an organization, without their secrets."""

@@ -99,6 +99,14 @@ async def api_key_revoke(room: Room, *, prefix: str) -> Said:
     return Said((f"the key {key.prefix} ({key.name}) opens nothing any more",), data=_key(key))
 
 
+async def api_key_revoke_all(room: Room, *, organization: str) -> Said:
+    keys = await room.write(lambda unit, desk: admin.revoke_every_api_key(unit, desk, DESK, organization))
+    return Said(
+        tuple(f"the key {key.prefix} ({key.name}) opens nothing any more" for key in keys) or ("no key was open",),
+        data=[_key(key) for key in keys],
+    )
+
+
 async def api_key_list(room: Room, *, organization: str) -> Said:
     keys = await room.read(lambda _, desk: desk.api_keys(admin.find_organization(desk, organization).id))
     data = [_key(key) for key in keys]

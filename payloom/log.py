@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -14,12 +14,19 @@ _HIDDEN = ("token", "secret", "password", "passkey", "credential", "authorizatio
 
 
 def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key, value in event.items():
-        if any(word in key.lower() for word in _HIDDEN):
-            event[key] = "***"
-        elif isinstance(value, str):
-            event[key] = "".join(char if char.isprintable() or key == "exception" else f"\\x{ord(char):02x}" for char in value)
-    return event
+    return {key: _shown(key, value) for key, value in event.items()}
+
+
+def _shown(key: str, value: Any) -> Any:
+    if any(word in key.lower() for word in _HIDDEN):
+        return "***"
+    if isinstance(value, str):
+        return "".join(char if char.isprintable() or key == "exception" else f"\\x{ord(char):02x}" for char in value)
+    if isinstance(value, Mapping):
+        return {str(name): _shown(str(name), one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(key, one) for one in value]
+    return value
 
 
 def configure(log_format: str = "text", level: str = "info") -> None:

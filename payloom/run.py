@@ -118,7 +118,9 @@ async def _serve(house: Any, doors: tuple[str, ...], stop: asyncio.Event) -> Non
 
     settings: Settings = house.settings
     up = asyncio.Event()
-    serving = asyncio.create_task(serve(house.web(), settings.host, settings.port, stop, lambda _: up.set()))
+    serving = asyncio.create_task(
+        serve(house.web(), settings.host, settings.port, stop, lambda _: up.set(), proxies=settings.trusted_proxies)
+    )
     waiting = asyncio.create_task(up.wait())
     try:
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)

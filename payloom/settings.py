@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     telegram_token: SecretStr = SecretStr("")
     telegram_api_base: str = "https://api.telegram.org"
     telegram_mode: Literal["polling", "webhook"] = "polling"
-    telegram_webhook_secret: SecretStr = SecretStr("")
+    telegram_webhook_secret: Secrets = ()
     telegram_username: str = ""
     admin_chat: str = ""
 
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     ussd_code: str = Field("*384*77#", pattern=r"^\*[0-9*]+#$")
     ussd_arabic: bool = False
 
-    @field_validator("secret_key", "encryption_keys", "trusted_proxies", "mpesa_source_ips", mode="before")
+    @field_validator("secret_key", "encryption_keys", "trusted_proxies", "telegram_webhook_secret", "mpesa_source_ips", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -202,9 +202,9 @@ def missing(settings: Settings, unread: set[str] | frozenset[str] = frozenset())
         problems.append("PAYLOOM_ENCRYPTION_KEYS: each is 32 random bytes in base64, `openssl rand -base64 32` makes one")
     if not settings.telegram_token.get_secret_value():
         problems.append("PAYLOOM_TELEGRAM_TOKEN is missing: ask @BotFather for a bot")
-    secret = settings.telegram_webhook_secret.get_secret_value()
-    if settings.telegram_mode == "webhook" and not re.fullmatch("[A-Za-z0-9_-]{16,256}", secret):
-        problems.append("PAYLOOM_TELEGRAM_WEBHOOK_SECRET needs at least 16 of A-Z a-z 0-9 _ - in webhook mode")
+    shared = [secret.get_secret_value() for secret in settings.telegram_webhook_secret]
+    if settings.telegram_mode == "webhook" and not (shared and all(re.fullmatch("[A-Za-z0-9_-]{16,256}", one) for one in shared)):
+        problems.append("PAYLOOM_TELEGRAM_WEBHOOK_SECRET needs at least 16 of A-Z a-z 0-9 _ - in each, in webhook mode")
     if settings.at_username:
         if not settings.at_api_key.get_secret_value():
             problems.append("PAYLOOM_AT_API_KEY is missing: it is made in the app's settings at Africa's Talking")

@@ -29,7 +29,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "telegram_token": "The bot's token from @BotFather.",
         "telegram_api_base": "Where the Bot API is; another address for a local Bot API server or an imitation.",
         "telegram_mode": "`polling`: `payloom run bot` asks. `webhook`: Telegram calls `payloom run web`.",
-        "telegram_webhook_secret": "Webhook mode: 16 to 256 of A-Z a-z 0-9 _ -; Telegram shows it in a header.",
+        "telegram_webhook_secret": "Webhook mode: one or more, with commas, each 16 to 256 of A-Z a-z 0-9 _ -; Telegram is told the first and shows it in "
+        "a header, where all are taken.",
         "telegram_username": "The bot's name without @: links into the chat are made with it.",
         "admin_chat": "Not used yet: who gets the alerts is kept in the database, `payloom admin admins add TELEGRAM_ID`.",
     },

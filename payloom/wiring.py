@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import telegram
 from aiohttp import web
@@ -52,6 +53,11 @@ from usecases import sweeps
 from usecases.gateways import PLATFORM, credentials_of, save_credentials
 from usecases.hall import Hall
 from usecases.tell import keep_admin_chat
+
+if TYPE_CHECKING:
+    from web.gate import Limits
+
+_WEBHOOK = 1
 
 
 class SystemClock:
@@ -140,7 +146,7 @@ class Built:
             new_key=lambda: secrets.token_hex(16),
             extra_routes=extra_routes,
             phone_routes=phones,
-            telegram_webhook=webhook(self.telegram.receive, webhook_path(self.hall.tokens)) if hooked else None,
+            telegram_webhook=webhook(self.telegram.receive, self._is_webhook_path) if hooked else None,
             trusted_proxies=frozenset(self.settings.trusted_proxies),
             pictures=self.pictures.sizes,
             unavailable=(StoreUnavailable,),
@@ -159,6 +165,10 @@ class Built:
             return await self.ussd.hear(Dialled(session, phone, text))
 
         return [*ussd_routes(secret, turn, self.ussd.trouble, (StoreUnavailable,)), *sms_routes(secret, self.sms.hear)]
+
+    def _is_webhook_path(self, token: str) -> bool:
+        """Made with any key of ours: while keys are rotated Telegram still calls the older address."""
+        return self.hall.tokens.read(Purpose.SETTINGS, token) == _WEBHOOK
 
 
 def _keep_platform_credentials(unit: Unit, credentials: dict[str, str]) -> None:
@@ -214,15 +224,11 @@ def build(
     mouth = TelegramMouth(hall, engine, bot, messenger, pictures)
     door = TelegramDoor(
         bot, polling, mouth, mode=settings.telegram_mode, webhook_url=f"{settings.base_url}/telegram/{webhook_path(tokens)}",
-        webhook_secret=settings.telegram_webhook_secret.get_secret_value(),
+        webhook_secrets=[secret.get_secret_value() for secret in settings.telegram_webhook_secret],
     )  # fmt: skip
     tellers: dict[ChannelKind, Teller] = {ChannelKind.TELEGRAM: TelegramTeller(hall, engine, mouth, messenger)}
     if settings.at_username:
-        texts = AfricasTalking(
-            http, settings.at_username, settings.at_api_key.get_secret_value(), sender=settings.at_sender, base=settings.at_api_base,
-            pace=Pace(clock.monotonic_s) if paced else None,
-        )  # fmt: skip
-        tellers[ChannelKind.SMS] = SmsTeller(hall, texts)
+        tellers[ChannelKind.SMS] = SmsTeller(hall, _texts(settings, http, Pace(clock.monotonic_s) if paced else None))
     ussd, sms = UssdMouth(hall, engine, PUSH_AFTER_S if paced else 0.3), SmsMouth(hall)
 
     async def updates_again() -> int:
@@ -237,9 +243,14 @@ def build(
     return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, daraja, pictures, bot)
 
 
+def _texts(settings: Settings, http: Http, pace: Pace | None) -> AfricasTalking:
+    key = settings.at_api_key.get_secret_value()
+    return AfricasTalking(http, settings.at_username, key, sender=settings.at_sender, base=settings.at_api_base, pace=pace)
+
+
 def webhook_path(tokens: Tokens) -> str:
     """The unguessable part of the webhook's address, the same in every process."""
-    return tokens.make(Purpose.SETTINGS, 1)
+    return tokens.make(Purpose.SETTINGS, _WEBHOOK)
 
 
 def _storage(settings: Settings, around: Surroundings) -> tuple[LocalBell, SqliteStore | PostgresStore]:
@@ -251,9 +262,26 @@ def _storage(settings: Settings, around: Surroundings) -> tuple[LocalBell, Sqlit
     return shared, PostgresStore(url, around, shared)
 
 
-async def serve(application: web.Application, host: str, port: int, stop: asyncio.Event, ready: Any = None) -> None:
-    """Serve until told to stop; then answer what was begun and close."""
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=10)
+def room_for_connections() -> int:
+    """What the system lets this process open, but for the files, the database and the providers."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 10_000 if allowed == resource.RLIM_INFINITY else max(allowed // 2, min(10_000, allowed - 256))
+
+
+async def serve(
+    application: web.Application,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    ready: Any = None,
+    *,
+    proxies: Sequence[str] = (),
+    limits: Limits | None = None,
+) -> None:
+    """Serve until told to stop; then answer what was begun and close. `proxies` of ours may have any number of connections."""
+    from web.gate import GatedRunner, Limits  # noqa: PLC0415 - a worker without a web door does not load it
+
+    runner = GatedRunner(application, limits or Limits(most=room_for_connections()), frozenset(proxies))
     await runner.setup()
     site = web.TCPSite(runner, host, port, reuse_port=None)
     await site.start()

@@ -13,6 +13,8 @@ from domain.errors import BadInput
 WIDTHS: Final = (1080, 720, 360)
 MOST_BYTES: Final = 12 * 2**20
 MOST_PIXELS: Final = 40_000_000
+MOST_SIDE: Final = 20_000
+"""A JPEG has at most 65,500 pixels on a side; a picture this long is nothing that anybody photographs."""
 QUALITY: Final = 80
 KINDS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 
@@ -34,7 +36,7 @@ def make_sizes(raw: bytes) -> tuple[tuple[int, int, str, bytes], ...]:
         raise BadInput("picture", "too_large", limit=MOST_BYTES)
     try:
         with Image.open(io.BytesIO(raw), formats=KINDS) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
+            if opened.width * opened.height > MOST_PIXELS or max(opened.size) > MOST_SIDE:
                 raise BadInput("picture", "too_large", limit=MOST_PIXELS)
             upright = ImageOps.exif_transpose(opened)
             flat = Image.new("RGB", upright.size, "white")

@@ -16,6 +16,7 @@ from domain.person import ChannelKind, Member, Organization, Person, Role, clean
 from domain.ports import Unit
 from domain.records import ApiKey, GatewaySettings, InboxEvent, OutboxMessage
 from domain.rights import MEMBERS, Action, Actor, Party, require
+from usecases.api_keys import revoke_api_key
 from usecases.gateways import PLATFORM, sealed_for
 from usecases.sweeps import CLOCK_MARK
 from usecases.tell import ADMINS
@@ -128,6 +129,17 @@ def key_actor(unit: Unit, prefix: str) -> Actor:
     if key is None:
         raise NotFound(what="api_key", id=prefix)
     return Actor(Party.OWNER, "admin", None, key.organization_id)
+
+
+def revoke_every_api_key(unit: Unit, desk: Desk, actor: Actor, organization: str) -> list[ApiKey]:
+    """For a key that was stolen and nobody knows which: from this instant none of the organization's opens anything. Repeatable.
+
+    Returns those that opened something until now.
+    """
+    require(actor.party, Action.ADMINISTER)
+    shop = find_organization(desk, organization)
+    open_keys = [key for key in desk.api_keys(shop.id) if key.revoked_at is None]
+    return [revoke_api_key(unit, Actor(Party.OWNER, actor.via, None, shop.id), key.prefix) for key in open_keys]
 
 
 def set_feature(unit: Unit, desk: Desk, actor: Actor, organization: str, name: str, on: bool) -> Organization:

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from web.door import DOOR
 
 READ_S: Final = 15.0
+BROKEN: Final = (web.RequestPayloadError, HttpProcessingError, ValueError, AssertionError)
+"""What comes of a body that is not what its headers say: no such packing, no such form, cut off."""
 
 
 async def form_of(request: web.Request) -> Mapping[str, Any]:
@@ -20,7 +23,7 @@ async def form_of(request: web.Request) -> Mapping[str, Any]:
             return await request.post()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
-    except (ValueError, AssertionError) as malformed:
+    except BROKEN as malformed:
         raise web.HTTPBadRequest from malformed
 
 
@@ -33,3 +36,5 @@ async def bytes_of(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
+    except BROKEN as malformed:
+        raise web.HTTPBadRequest from malformed

@@ -21,6 +21,7 @@ from telegram.constants import ParseMode
 
 from bot.dialog import Answer, Choice, Kind, Screen
 from bot.engine import Document, Engine, Heard, Picture, Said, delivered
+from bot.mouths.updates import readable
 from domain.errors import BadInput
 from domain.ids import FileId, read_link_code
 from domain.link import Link
@@ -56,7 +57,7 @@ class TelegramMouth:
 
     async def hear(self, updates: Sequence[Mapping[str, Any]]) -> None:
         """Store updates; when this returns they may be confirmed. What is new is handled in the background, in order per chat."""
-        usable = [update for update in updates if isinstance(update.get("update_id"), int)]
+        usable = [update for update in map(readable, updates) if isinstance(update.get("update_id"), int)]
         if usable:
             fresh = set(await self._hall.store.write(store_updates, GATEWAY, usable))
             for update in usable:
@@ -149,7 +150,8 @@ class TelegramMouth:
 
     async def _photo(self, blank: Heard, message: telegram.Message) -> Heard:
         """The photo is fetched and made anew before the turn: no network inside a unit of work."""
-        await self._bot.send_chat_action(message.chat_id, "upload_photo")
+        with contextlib.suppress(telegram.error.TelegramError):  # a courtesy, which not every Bot API server has
+            await self._bot.send_chat_action(message.chat_id, "upload_photo")
         file = await message.photo[-1].get_file()
         raw = bytes(await file.download_as_bytearray()) if (file.file_size or 0) <= MOST_DOWNLOAD else b""
         answer = Answer(Kind.PHOTO, message.caption or "")

@@ -33,7 +33,7 @@ from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, Invali
 from domain.ports import Button, Delivery, Message, Sent
 from gateways.messages.markup import fit, plain, visible
 from gateways.messages.pace import Pace
-from gateways.telegram_transport import NotConnected
+from gateways.telegram_transport import NoSuchMethod, NotConnected
 
 MOST_TEXT: Final = 4096
 MOST_CAPTION: Final = 1024
@@ -75,6 +75,7 @@ class TelegramMessenger:
         self._pace = pace
         self._most_wait_s = most_wait_s
         self._file_ids: OrderedDict[bytes, str] = OrderedDict()
+        self._lacking: set[str] = set()
 
     async def send(self, address: str, message: Message) -> Sent:
         """SENT with the ref. A group that moved is followed once; its new address is then told as `error`, `migrated:<chat id>`."""
@@ -85,7 +86,7 @@ class TelegramMessenger:
         """Buttons away; whatever the provider thinks of it is only logged, for an old button does nothing when pressed."""
         _, _, number = ref.partition(":")
         if _is_number(number):
-            with contextlib.suppress(TelegramError):
+            with contextlib.suppress(TelegramError, *_UNREADABLE):
                 await self._bot.edit_message_reply_markup(chat_id=address, message_id=int(number), reply_markup=None)
 
     async def edit(self, address: str, ref: str, message: Message) -> Sent:
@@ -165,6 +166,9 @@ class TelegramMessenger:
                 return None
             else:
                 raise
+        except NoSuchMethod:
+            self._lacks("sendPhoto", "pictures are left out, their text is sent alone")
+            return None
         if sent.photo:
             self._file_ids[name] = sent.photo[-1].file_id
             self._file_ids.move_to_end(name)
@@ -188,7 +192,16 @@ class TelegramMessenger:
         except BadRequest as problem:
             if not _says(problem, ("message is not modified",)):
                 raise
+        except NoSuchMethod:
+            self._lacks("editMessageText" if kind == "t" else "editMessageCaption", "what changed is sent as a new message")
+            return Sent(Delivery.REFUSED, f"{kind}:{number}", error="no such method")
         return Sent(Delivery.SENT, f"{kind}:{number}")
+
+    def _lacks(self, method: str, instead: str) -> None:
+        """Said once of each method: a Bot API server other than Telegram's own may not have them all."""
+        if method not in self._lacking:
+            self._lacking.add(method)
+            log.warning("telegram_lacks", method=method, instead=instead)
 
     def _failed(self, problem: Exception, ref: str | None) -> Sent:
         sent = replace(_meaning(problem), ref=ref)

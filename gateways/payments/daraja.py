@@ -138,7 +138,10 @@ class Daraja:
         said = await self._post(account, _ASK_PUSH, {**self._signature(account), "CheckoutRequestID": attempt.ref})
         if not isinstance(said, Mapping):
             return _no_answer(said, attempt.ref)
-        if str(said.get("ResponseCode", "")) != "0" or said.get("CheckoutRequestID", attempt.ref) != attempt.ref:
+        if said.get("CheckoutRequestID", attempt.ref) != attempt.ref:
+            log.warning("daraja_answers_for_another", why="the query was answered with another CheckoutRequestID: it proves nothing")
+            return Reply(Outcome.UNKNOWN, attempt.ref, "unknown")
+        if str(said.get("ResponseCode", "")) != "0":
             return Reply(Outcome.UNKNOWN, attempt.ref, "unknown")
         try:
             outcome, words = stk_meaning(code_of(said.get("ResultCode")))

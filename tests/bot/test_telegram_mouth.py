@@ -212,6 +212,13 @@ async def test_a_card_shared_by_inline_mode_starts_a_purchase(here: Here) -> Non
     assert nobody["button"]
 
 
+@pytest.mark.parametrize("asked", ["%", "_", "%sneak", "s_eak", "\\", "' OR 1=1 --", "{0}", "*"])
+async def test_signs_that_mean_something_to_a_database_are_only_signs(here: Here, asked: str) -> None:
+    """W16: LIKE wildcards and injection in the search that everybody can type into."""
+    found = await here.wire.act(f"/telegram/{here.amina.number}/inline", query=asked)
+    assert found["results"] == []
+
+
 async def test_groups_are_left_alone(here: Here) -> None:
     group = await here.wire.act(f"/telegram/{here.amina.number}/group", title="Friends", members=[9990])
     await here.wire.act(f"/telegram/{here.amina.number}/send", text="Red sneakers 2500", chat=group["chat"])

@@ -118,6 +118,19 @@ def test_api_keys_are_shown_once_listed_without_secret_and_revoked(house: House)
     assert house.admin("api-key", "create", number, "--name", "x", "--owner", "7").code == 0
 
 
+def test_every_key_of_a_shop_is_revoked_at_once_and_those_of_others_are_not(house: House) -> None:
+    """W20: revoke all, for a key that was stolen and nobody knows which."""
+    number, other = shop(house), shop(house, "Other", "8")
+    for name in ("till", "site"):
+        house.admin("api-key", "create", number, "--name", name)
+    house.admin("api-key", "create", other, "--name", "theirs")
+    assert len(house.admin("api-key", "revoke-all", number, "--json").data) == 2
+    assert all(key["revoked"] for key in house.admin("api-key", "list", number, "--json").data)
+    assert [key["revoked"] for key in house.admin("api-key", "list", other, "--json").data] == [""]
+    assert "no key was open" in house.admin("api-key", "revoke-all", number).out
+    assert "there is no organization" in house.admin("api-key", "revoke-all", "424242").err
+
+
 def test_switches_freeze_and_alerts(house: House) -> None:
     number = shop(house)
     assert house.admin("feature", number, "late_money", "on", "--json").data["features"] == ["late_money"]

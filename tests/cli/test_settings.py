@@ -53,8 +53,19 @@ def test_a_weak_or_broken_encryption_key_is_named(house: House, key: str) -> Non
     assert "PAYLOOM_ENCRYPTION_KEYS" in done.err
 
 
-@pytest.mark.parametrize("secret,fine", [("short", False), ("sixteen-of-these", True), ("sixteen of these!", False)])
+@pytest.mark.parametrize(
+    "secret,fine",
+    [
+        ("", False),
+        ("short", False),
+        ("sixteen-of-these", True),
+        ("sixteen of these!", False),
+        ("sixteen-of-these,sixteen-of-those", True),
+        ("sixteen-of-these,short", False),
+    ],
+)
 def test_the_webhook_secret_is_what_telegram_takes(house: House, secret: str, fine: bool) -> None:
+    """C5, C20: an empty one does not start; while they change there are two, and each has to be good."""
     given = {name.removeprefix("PAYLOOM_").lower(): value for name, value in house.env.items()}
     found = look(**{**given, "telegram_mode": "webhook", "telegram_webhook_secret": secret})[0]
     assert bool(missing(found)) is not fine

@@ -63,6 +63,7 @@ def test_blanks_between_the_digits_are_not_overlooked() -> None:
 
 
 def test_keys_are_rotated_with_an_overlap() -> None:
+    """C20."""
     before, during, after = Tokens([OLD]), Tokens([NEW, OLD]), Tokens([NEW])
     old, new = before.make(Purpose.PAY, NUMBER), during.make(Purpose.PAY, NUMBER)
     assert old != new

@@ -70,6 +70,7 @@ def test_what_we_did_not_seal_does_not_open(sealed: str) -> None:
 
 
 def test_keys_are_changed_with_an_overlap() -> None:
+    """C20."""
     sealed = AesSeals([OLD]).seal("passkey", CONTEXT)
     both = AesSeals([NEW, OLD])
     assert both.open(sealed, CONTEXT) == "passkey"

@@ -30,6 +30,7 @@ def declared(group: str) -> set[str]:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_everything_in_a_lock_is_pinned_and_hashed(name: str) -> None:
+    """W27."""
     assert locks.faults(lock(name)) == []
     assert locks.requirements(lock(name))
 
@@ -48,13 +49,14 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
 
 
 def test_no_package_is_installed_that_nobody_chose() -> None:
-    """Somebody looks at each new name once, then writes it into the list: `reqeusts` would stand out there."""
+    """W27: Somebody looks at each new name once, then writes it into the list: `reqeusts` would stand out there."""
     locked = {one.name for name in LOCKS for one in locks.requirements(lock(name))}
     assert locked - known_packages() == set(), f"new packages: read their names twice, then add them to {KNOWN}"
     assert known_packages() - locked == set(), f"no longer needed: remove them from {KNOWN}"
 
 
 def test_nothing_is_installed_without_its_hash() -> None:
+    """W27."""
     places = [name for name in all_files() if name in {"Makefile", "Procfile", "Dockerfile"} or name.startswith(".ci/")]
     assert [f"{name}:{one}" for name in places for one in locks.careless_installs(text_of(name) or "")] == []
 

@@ -136,6 +136,7 @@ def test_a_change_of_account_does_not_confuse_an_attempt_under_way(street: Stree
 
 
 def test_a_number_is_rung_three_times_in_ten_minutes(street: Street, ground: Ground) -> None:
+    """T17."""
     for _ in range(3):
         street.attempt()
     checkout = street.checkout()
@@ -151,6 +152,7 @@ def test_a_number_is_rung_three_times_in_ten_minutes(street: Street, ground: Gro
 
 
 def test_a_number_is_rung_ten_times_a_day(street: Street, ground: Ground) -> None:
+    """T17."""
     for n in range(10):
         street.attempt()
         street.later(10 * MINUTE if n % 3 == 2 else SECOND)
@@ -162,6 +164,7 @@ def test_a_number_is_rung_ten_times_a_day(street: Street, ground: Ground) -> Non
 
 
 def test_an_address_rings_ten_times_an_hour(street: Street, ground: Ground) -> None:
+    """T17."""
     for phone in phones(10):
         street.attempt(phone=phone, address="10.0.0.1")
     checkout = street.checkout()
@@ -172,6 +175,7 @@ def test_an_address_rings_ten_times_an_hour(street: Street, ground: Ground) -> N
 
 
 def test_a_link_rings_thirty_times_an_hour(street: Street, ground: Ground) -> None:
+    """T17."""
     link = street.link()
     for phone in phones(30):
         street.attempt(street.checkout(link), phone=phone)
@@ -182,6 +186,7 @@ def test_a_link_rings_thirty_times_an_hour(street: Street, ground: Ground) -> No
 
 
 def test_the_house_rings_six_thousand_times_a_minute(street: Street, ground: Ground) -> None:
+    """T17."""
     window = int(ground.clock.at.timestamp()) // 60 * 60
     ground.connection.execute("INSERT INTO limits VALUES ('stk_total_minute', 'all', ?, 5999)", (window,))
     street.attempt()
@@ -191,6 +196,7 @@ def test_the_house_rings_six_thousand_times_a_minute(street: Street, ground: Gro
 
 
 def test_a_number_that_wants_no_prompt_gets_none(street: Street, ground: Ground) -> None:
+    """T17."""
     ground.unit(set_phone, BUYER, PHONE)
     ground.unit(never_prompt, buyer, PHONE, True)
     checkout = street.checkout()

@@ -307,6 +307,7 @@ def test_a_prompt_that_ended_is_not_ended_again_by_asking(street: Street, ground
 
 
 def test_a_prompt_that_failed_for_us_and_was_paid_is_found_by_asking(street: Street) -> None:
+    """O6."""
     attempt = street.ringing()
     street.tell(street.failure(attempt))
     street.prove(attempt.id)

@@ -52,6 +52,7 @@ def test_the_gateways_own_word_proves_what_a_callback_told(street: Street, groun
 
 
 def test_a_payment_whose_callback_never_came_is_found_by_asking_and_proved_at_once(street: Street, ground: Ground) -> None:
+    """O6."""
     attempt = street.ringing()
     street.prove(attempt.id)
     order = street.order_of(attempt)
@@ -184,6 +185,7 @@ def test_the_goods_of_a_late_order_can_be_sold_again_when_it_is_refunded(street:
 
 
 def test_a_success_a_day_after_the_end_is_still_an_order_and_a_moment_later_it_is_not(street: Street) -> None:
+    """C4."""
     for late, became in ((DAY, "paid"), (DAY + SECOND, "suspense")):
         attempt = street.ringing()
         street.do(cancel_checkout, attempt.checkout_id, buyer)
@@ -254,6 +256,7 @@ def test_a_prompt_that_fails_after_the_checkout_was_paid_frightens_nobody(street
 
 
 def test_short_money_buys_nothing_and_goes_back_and_the_buyer_may_try_again(street: Street, ground: Ground) -> None:
+    """C8: less."""
     attempt = street.ringing()
     assert street.tell(street.success(attempt, money=Money(249_999, "KES"))) == "suspense"
     refund = street.refund_of(attempt.id)
@@ -275,6 +278,7 @@ def test_short_money_of_an_old_prompt_leaves_the_live_one_alone(street: Street, 
 
 
 def test_a_surplus_goes_back_and_the_sale_stands(street: Street, ground: Ground) -> None:
+    """C8: one unit more."""
     attempt = street.ringing()
     assert street.tell(street.success(attempt, money=Money(250_001, "KES"))) == "paid"
     refund = street.refund_of(attempt.id)
@@ -284,6 +288,7 @@ def test_a_surplus_goes_back_and_the_sale_stands(street: Street, ground: Ground)
 
 
 def test_money_in_another_currency_waits_for_a_person(street: Street, ground: Ground) -> None:
+    """C9."""
     attempt = street.ringing()
     assert street.tell(street.success(attempt, money=Money(250_000, "USD"))) == "suspense"
     assert street.refunds(attempt.id) == []
@@ -293,6 +298,7 @@ def test_money_in_another_currency_waits_for_a_person(street: Street, ground: Gr
 
 
 def test_money_to_anothers_account_is_refused(street: Street, ground: Ground) -> None:
+    """C10."""
     attempt = street.ringing()
     assert street.tell(street.success(attempt, payee="999999")) == "suspense"
     assert ground.alerts() == ["money_suspended"]
@@ -302,6 +308,7 @@ def test_money_to_anothers_account_is_refused(street: Street, ground: Ground) ->
 
 @pytest.mark.parametrize("minor", [0, -1, -250_000])
 def test_a_success_without_money_is_none(street: Street, ground: Ground, minor: int) -> None:
+    """C8: 0, and less."""
     attempt = street.ringing()
     refusal = ground.refuses(Mismatch, apply_notice, street.success(attempt, money=Money(minor, "KES")))
     assert refusal.facts["reason"] == "no_amount"

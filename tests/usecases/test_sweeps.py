@@ -63,6 +63,7 @@ def test_the_clock_may_stand_still_and_go_on(street: Street, ground: Ground) -> 
 
 
 def test_a_clock_that_went_back_fires_nothing_until_it_has_caught_up(street: Street, ground: Ground) -> None:
+    """K12: a day; and a minute, as leap seconds and NTP take back at most, does no harm."""
     street.later(timedelta(days=2))
     ground.unit(tick)
     highest = ground.clock.at

@@ -37,6 +37,7 @@ from usecases.gateways import PLATFORM
 from usecases.hall import Hall
 from web.application import application
 from web.door import Picture
+from web.gate import GatedRunner, Limits
 
 ORIGIN = "https://pay.example"
 START = datetime(2026, 11, 21, 7, 21, 0, tzinfo=UTC)
@@ -242,6 +243,17 @@ def _add_picture(unit: Unit, shade: int) -> FileId:
     return first
 
 
+class GatedServer(TestServer):
+    """As `payloom run` serves it."""
+
+    def __init__(self, app: web.Application, limits: Limits) -> None:
+        super().__init__(app)
+        self._limits = limits
+
+    async def _make_runner(self, **_: Any) -> web.AppRunner:
+        return GatedRunner(self.app, self._limits, frozenset())
+
+
 @contextlib.asynccontextmanager
 async def standing(url: str, **settings: Any) -> AsyncIterator[Ground]:
     """The whole door, running on loopback."""
@@ -258,8 +270,9 @@ async def standing(url: str, **settings: Any) -> AsyncIterator[Ground]:
         "heartbeat_s": 0.2,
         "trusted_proxies": frozenset({"127.0.0.1"}),
     }
+    limits = settings.pop("limits", Limits())
     app = application(hall, **{**given, **settings})
-    client = TestClient(TestServer(app))
+    client = TestClient(GatedServer(app, limits))
     try:
         await store.write(_furnish)
         await client.start_server()

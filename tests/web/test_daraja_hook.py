@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from domain.life import AttemptState, InboxState
-from domain.payment import Ask
+from domain.payment import Ask, Outcome, Reply
 from domain.records import InboxEvent
 from domain.tokens import Purpose
 from tests.web.ground import Ground, stk_body
+from usecases import settlement
+from usecases.checkouts import expire_checkout
 
 
 async def inbox(ground: Ground) -> list[InboxEvent]:
@@ -186,3 +188,53 @@ async def test_a_success_days_later_is_kept_and_sent_back(ground: Ground) -> Non
     ground.clock.move(timedelta(days=8))
     assert (await ground.client.post(ground.callback(attempt), data=stk_body(attempt))).status == 200
     assert (await ground.counts())[2] == 0 and (await ground.counts())[6] == 1
+
+
+async def test_a_prompt_that_timed_out_for_us_and_was_paid_is_credited_once_whoever_tells_it_first(ground: Ground) -> None:
+    """O6: the phone did not answer, the checkout ran out; then Daraja says paid: by callback, twice, and when it is asked."""
+    link = await ground.link()
+    by_callback, by_asking = await ground.begin(link), await ground.begin(link)
+    for pay in (by_callback, by_asking):
+        await ground.pay(pay, 1037)
+        assert (await ground.attempt_of(pay)).state is AttemptState.FAILED
+    ground.clock.move(timedelta(minutes=31))
+    for pay in (by_callback, by_asking):
+        await ground.hall.store.write(expire_checkout, ground.checkout_of(pay))
+    told, asked = await ground.attempt_of(by_callback), await ground.attempt_of(by_asking)
+    truth = Reply(Outcome.SUCCEEDED)
+    for _ in range(2):
+        assert (await ground.client.post(ground.callback(told), data=stk_body(told))).status == 200
+        await ground.hall.store.write(settlement.record_fetch, told.id, truth)
+        await ground.hall.store.write(settlement.record_fetch, asked.id, truth)
+        assert (await ground.client.post(ground.callback(asked), data=stk_body(asked))).status == 200
+    assert (await ground.counts())[2:4] == (2, 2)
+    assert (await ground.order(by_callback)).proved and (await ground.order(by_asking)).proved
+    assert len(ground.gateway.asked) == 2, "nobody was prompted again"
+
+
+@pytest.mark.parametrize("written", [19700101000000, 20200229235959, 20261121103233, 20991231235960, 0, "yesterday"])
+async def test_when_a_body_says_it_happened_decides_nothing(ground: Ground, written: object) -> None:
+    """C6 where nothing is signed: no date makes a body more or less genuine, and a real one that comes late is not thrown away. The path's
+    token, single use and asking afterwards are what protects; our own clock dates the payment."""
+    pay = await ground.begin(await ground.link())
+    attempt = await ground.attempt_of(pay)
+    body = json.loads(stk_body(attempt))
+    body["Body"]["stkCallback"]["CallbackMetadata"]["Item"][2]["Value"] = written
+    for _ in range(2):
+        assert (await ground.client.post(ground.callback(attempt), json=body)).status == 200
+    settled = await ground.attempt_of(pay)
+    assert (settled.state, settled.settled_at, settled.proved_at) == (AttemptState.SUCCEEDED, ground.clock.now(), None)
+    assert (await ground.counts())[2:4] == (1, 1)
+
+
+@pytest.mark.parametrize("amount,back", [(25, 2_500), (2_499, 249_900), (2_501, 100), (250_000, 24_750_000), (0, None), (-2_500, None)])
+async def test_every_wrong_amount_has_its_own_end(ground: Ground, amount: int, back: int | None) -> None:
+    """C8: a hundredth and a hundredfold (a slipped exponent), one less, one more; nothing, and less than nothing, are no payment at all."""
+    pay = await ground.begin(await ground.link())
+    assert (await ground.pay(pay, amount=amount)).status == 200
+    attempt = await ground.attempt_of(pay)
+    refunds = await ground.hall.store.read(lambda unit: unit.payments.refunds_of(attempt.id))
+    assert [refund.money.amount_minor for refund in refunds] == ([] if back is None else [back])
+    assert (await ground.counts())[2] == (amount > 2_500)
+    assert attempt.state is (AttemptState.PENDING if back is None else AttemptState.SUCCEEDED)
+    assert [event.state for event in await inbox(ground)] == [InboxState.PARKED if back is None else InboxState.APPLIED]

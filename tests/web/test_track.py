@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from domain.errors import NotFound
 from domain.ids import FileId
@@ -179,6 +180,45 @@ async def test_a_digital_purchase_hands_over_its_file_once_it_is_completed(groun
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="song .mp3"')
     assert answer.headers["Cache-Control"] == "no-store"
     assert (await ground.get(f"/pictures/{ground.hall.tokens.make(Purpose.FILE, file)}/360")).status == 404, "a file is no picture"
+
+
+async def test_files_are_found_by_their_own_token_and_by_nothing_else(ground: Ground) -> None:
+    """W13: ../, absolute, encoded, a number, another order's token, a token for something else: all answered alike, and a picture as evidence
+    is no download."""
+
+    def add_file(unit: Unit) -> FileId:
+        number = FileId(unit.new_id())
+        unit.files.add(StoredFile(number, SHOP, OWNER, "digital", "application/zip", 0, 0, b"SONG", unit.now, "../../etc/passwd"))
+        return number
+
+    file = await ground.hall.store.write(add_file)
+    mine, order = await ground.sold(digital_file=file)
+    other, stranger = await ground.sold()
+    await ground.prove(order)
+    await ground.prove(stranger)
+    await ground.post(f"{other}/problem", told("broken", "Look.", PNG))
+    dispute = await ground.hall.store.read(lambda unit: unit.disputes.of_order(stranger.id))
+    assert dispute is not None
+    make = ground.hall.tokens.make
+    paths = ["../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd", "/etc/passwd", "%2Fetc%2Fpasswd", "..%5c..%5cwin.ini",
+             "....//etc/passwd", "file:%2f%2f%2fetc%2fpasswd", str(file), f"{file:x}", "%00", f"{make(Purpose.FILE, file)}%00.jpg"]  # fmt: skip
+    wrong = [
+        make(Purpose.FILE, file),
+        make(Purpose.TRACK, file),
+        make(Purpose.PAY, order.id),
+        make(Purpose.FILE, order.id),
+        other.rpartition("/")[2],
+    ]
+    for token in paths + wrong:
+        answer = await ground.client.get(URL(f"/download/{token}", encoded=True), allow_redirects=False)
+        assert answer.status == 404 and b"SONG" not in await answer.read(), token
+    seen = make(Purpose.FILE, dispute.pictures[0])
+    for token in [*paths, make(Purpose.TRACK, stranger.id), make(Purpose.PAY, dispute.pictures[0]), seen[:-1], make(Purpose.FILE, file)]:
+        for width in ("360", "..", "0x10", "99999", "-1", "%2e%2e"):
+            answer = await ground.client.get(URL(f"/pictures/{token}/{width}", encoded=True), allow_redirects=False)
+            assert answer.status == 404, (token, width)
+    answer = await ground.get(mine.replace("/track/", "/download/"))
+    assert (await answer.read(), answer.headers["Content-Disposition"][:38]) == (b"SONG", 'attachment; filename="etcpasswd"; file')
 
 
 async def test_a_payment_that_m_pesa_denies_is_said_without_blame(ground: Ground) -> None:

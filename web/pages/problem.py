@@ -18,7 +18,7 @@ from domain.rights import Actor
 from templates.words import words
 from usecases import disputes
 from usecases.views import OrderView
-from web.bodies import form_of
+from web.bodies import BROKEN, form_of
 from web.door import DOOR, Door, Picture
 from web.language import language
 from web.pages import track
@@ -117,9 +117,7 @@ async def _read(request: web.Request) -> Told:
     """The form, part by part, within its limits: a part too many or too long ends it with 413."""
     told = Told()
     if not request.content_type.startswith("multipart/"):
-        if (request.content_length or 0) > ORDINARY_BODY:
-            raise web.HTTPRequestEntityTooLarge(ORDINARY_BODY, request.content_length or 0)
-        form = await form_of(request)
+        form = await form_of(request.clone(client_max_size=ORDINARY_BODY))
         told.reason, told.words = str(form.get("reason", "")), str(form.get("words", ""))
         return told
     read = 0
@@ -137,7 +135,7 @@ async def _read(request: web.Request) -> Told:
                 if read > MOST_BYTES:
                     raise web.HTTPRequestEntityTooLarge(MOST_BYTES, read)
                 _keep(told, part.name, body)
-    except (ValueError, AssertionError) as malformed:
+    except BROKEN as malformed:
         raise web.HTTPBadRequest from malformed
     except TimeoutError:
         raise web.HTTPRequestTimeout from None

@@ -129,6 +129,16 @@ def _person(name: str) -> Any:
     return PEOPLE[name]
 
 
+def test_no_key_reaches_keys_members_credentials_or_a_payout() -> None:
+    """W20: the scope of a stolen key. What needs a person to step up is not in the API at all."""
+    paths = {endpoint.path for endpoint in ENDPOINTS if endpoint.who is Who.BEARER}
+    assert len(paths) > 5
+    assert {
+        path for path in paths for word in ("key", "member", "gateway", "credential", "payee", "payout", "withdraw") if word in path
+    } == set()
+    assert {endpoint.method for endpoint in ENDPOINTS if "wallet" in endpoint.path} == {"GET"}
+
+
 async def test_keys_are_not_guessed_for_long_and_good_ones_go_on(api: Api) -> None:
     """W17: after thirty wrong keys from one address it is limited; who has a good key there is not."""
     said = [(await api.ask("GET", "/api/v1/wallet", bearer=f"plk_{n:012x}_{n:064x}")).status for n in range(32)]

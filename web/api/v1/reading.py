@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any, Final
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from web.api.v1.problems import Invalid, Unacceptable
 from web.api.v1.schemas import Request
+from web.bodies import BROKEN
 from web.door import DOOR
 from web.middlewares import REQUEST_ID
 
@@ -88,16 +90,19 @@ async def body_of(request: web.Request, model: type[Request] | None, *, optional
 
 
 async def raw_body(request: web.Request) -> bytes:
-    """At most 64 KB, also of what was sent compressed."""
+    """At most 64 KB, also of what was sent compressed, and only while somebody would wait for it."""
     if (request.content_length or 0) > MOST_BYTES:
         raise Unacceptable("too_large")
     found = bytearray()
     try:
-        async for chunk in request.content.iter_chunked(MOST_BYTES):
-            found += chunk
-            if len(found) > MOST_BYTES:
-                raise Unacceptable("too_large")
-    except (web.HTTPException, ValueError):
+        async with asyncio.timeout(request.app[DOOR].body_s):
+            async for chunk in request.content.iter_chunked(MOST_BYTES):
+                found += chunk
+                if len(found) > MOST_BYTES:
+                    raise Unacceptable("too_large")
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except BROKEN:
         raise Unacceptable("unreadable") from None
     return bytes(found)
 

@@ -5,8 +5,21 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from domain.ids import ALPHABET, checkout_number, code_from, delivery_code, link_code, order_number, read_digits, read_link_code
+from domain.ids import (
+    ALPHABET,
+    checkout_number,
+    code_from,
+    delivery_code,
+    link_code,
+    link_dial,
+    order_number,
+    read_digits,
+    read_link_code,
+    read_link_dial,
+)
 
 
 def test_the_alphabet_has_no_signs_that_look_alike() -> None:
@@ -84,3 +97,16 @@ def test_a_delivery_code_is_read_in_any_script(typed: str) -> None:
 )
 def test_what_is_not_exactly_the_digits_is_no_code(typed: str) -> None:
     assert read_digits(typed, 6) is None
+
+
+@given(st.integers(0, 31**5 - 1))
+def test_a_link_can_be_dialled_and_is_found_again(number: int) -> None:
+    code = link_code(number)
+    dialled = link_dial(code)
+    assert dialled.isdigit() and len(dialled) <= 8
+    assert read_link_dial(dialled) == code
+
+
+@pytest.mark.parametrize("dialled", ["", "28629151", "999999999", "1234567890", "12a", "٣", "-1"])
+def test_what_no_link_has_is_no_link(dialled: str) -> None:
+    assert read_link_dial(dialled) is None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from domain.facts import FACTS
-from domain.person import ChannelKind
+from domain.person import Channel, ChannelKind, ChannelState
+from domain.ports import Delivery, Sent
 from tests.factories import ADMIN, BUYER, MANAGER, OTHER_OWNER, OWNER, STAFF, Street, staff
 from tests.fakes import Ground
+from usecases.links import tell_link
+from usecases.outbox import claim_messages, record_sent
 from usecases.people import channel_gone
-from usecases.tell import ADMINS, alert, keep_admin_chat, tell_order, tell_person
+from usecases.tell import ADMINS, alert, keep_admin_chat, tell_another_way, tell_order, tell_person
 
 
 def payloads(ground: Ground, fact: str) -> list[tuple[int, str, dict[str, object]]]:
@@ -87,3 +91,37 @@ def test_the_chat_named_in_the_settings_hears_alerts(street: Street, ground: Gro
     ground.unit(alert, "event_parked", "7")
     told = [person for person, _, _ in payloads(ground, "alert")]
     assert (len(told), told[0]) == (2, ADMIN)
+
+
+def test_each_person_is_told_once_by_the_best_way_that_works(street: Street, ground: Ground) -> None:
+    ground.unit(lambda unit: unit.people.add_channel(Channel(ChannelKind.SMS, "+254722000001", BUYER, ChannelState.ACTIVE, unit.now)))
+    order = street.paid()
+    assert [kind for (kind,) in ground.rows("SELECT channel FROM outbox WHERE person_id = ?", BUYER)] == ["telegram"]
+    ground.unit(channel_gone, BUYER, ChannelKind.TELEGRAM)
+    street.do(tell_order, order, "warn_release", seller=False)
+    assert ground.rows("SELECT channel FROM outbox WHERE fact = 'warn_release'") == [("sms",)]
+
+
+def test_what_was_asked_for_on_the_phone_comes_by_sms(street: Street, ground: Ground) -> None:
+    link = street.link()
+    street.do(tell_link, link, OWNER, "k")
+    ((channel, payload),) = ground.rows("SELECT channel, payload FROM outbox WHERE fact = 'link_made'")
+    assert channel == "sms"
+    assert json.loads(payload) == {"name": "Sneakers", "code": link.code, "amount_minor": 250_000, "currency": "KES"}
+
+
+def test_a_channel_that_is_gone_hands_over_to_the_next_but_not_a_screen(street: Street, ground: Ground) -> None:
+    """T1."""
+    ground.unit(lambda unit: unit.people.add_channel(Channel(ChannelKind.SMS, "+254722000001", BUYER, ChannelState.ACTIVE, unit.now)))
+    street.paid()
+    for message in ground.unit(claim_messages, 50):
+        ground.unit(record_sent, message.id, Sent(Delivery.GONE))
+    assert ground.rows("SELECT channel, state FROM outbox WHERE person_id = ? ORDER BY channel", BUYER) == [
+        ("sms", "WAITING"),
+        ("telegram", "SKIPPED"),
+    ]
+    (text,) = ground.unit(claim_messages, 50)
+    ground.unit(record_sent, text.id, Sent(Delivery.GONE))
+    assert ground.unit(claim_messages, 50) == []
+    ground.unit(tell_another_way, replace(text, fact="screen"))
+    assert ground.unit(claim_messages, 50) == []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot.teller import Telling, fact_text, plain_text, read_telling
-from domain.ids import link_dial
+from domain.ids import dial_link
 from domain.money import Money
 from domain.order import OrderAct
-from domain.ports import Delivery, Message, Messenger, Sent
+from domain.ports import Delivery, House, Message, Messenger, Sent
 from domain.records import OutboxMessage
 from domain.rights import MEMBERS
 from templates.words import Words, words
@@ -32,26 +32,26 @@ class SmsTeller:
         return await self._messenger.send(telling.address, Message(text))
 
     def _words(self, telling: Telling, message: OutboxMessage) -> str:
-        t, base = words(telling.person.language), self._hall.house.base_url
+        t, house = words(telling.person.language), self._hall.house
         if message.fact == "link_made":
-            return _link(t, message, base)
+            return _link(t, message, house)
         if message.fact == "text_answer":
-            return t("sms.answer")
+            return t("sms.answer", ussd=house.ussd_code)
         if telling.view is None:
             return plain_text(t, message)
         if message.payload.get("actor") == telling.person.id:
             return ""
-        return _order(t, telling.view, message, base)
+        return _order(t, telling.view, message, house)
 
 
-def _link(t: Words, message: OutboxMessage, base_url: str) -> str:
+def _link(t: Words, message: OutboxMessage, house: House) -> str:
     facts = message.payload
     price = Money(facts["amount_minor"], facts["currency"])
-    url = f"{base_url}/buy/{facts['code']}"
-    return t.html("sms.link_made", name=facts["name"], price=price, url=url, dial=link_dial(facts["code"]))
+    url = f"{house.base_url}/buy/{facts['code']}"
+    return t.html("sms.link_made", name=facts["name"], price=price, url=url, dial=dial_link(house.ussd_code, facts["code"]))
 
 
-def _order(t: Words, view: OrderView, message: OutboxMessage, base_url: str) -> str:
+def _order(t: Words, view: OrderView, message: OutboxMessage, house: House) -> str:
     order, side = view.order, "seller" if view.party in MEMBERS else "buyer"
     key = f"sms.fact.{side}.{message.fact}"
     if order.escrow is None and t.has(f"{key}_direct"):
@@ -59,5 +59,5 @@ def _order(t: Words, view: OrderView, message: OutboxMessage, base_url: str) -> 
     if not t.has(key):
         return fact_text(t, view, message)
     code = f"{order.delivery_code[:3]} {order.delivery_code[3:]}" if OrderAct.CONFIRM in view.acts else "-"
-    url = f"{base_url}/track/{view.track_token}"
-    return t.html(key, number=order.number, total=order.total, shop=view.shop, item=order.item, code=code, url=url)
+    url = f"{house.base_url}/track/{view.track_token}"
+    return t.html(key, number=order.number, total=order.total, shop=view.shop, item=order.item, code=code, url=url, ussd=house.ussd_code)

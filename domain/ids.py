@@ -66,8 +66,13 @@ def read_link_code(text: str) -> str | None:
     return "PL-" + body
 
 
+def dial_link(ussd_code: str, code: str) -> str:
+    """What opens a link on any phone: `*384*77*5040531#` for PL-7K2QD behind `*384*77#`."""
+    return f"{ussd_code.removesuffix('#')}*{link_dial(code)}#"
+
+
 def link_dial(code: str) -> str:
-    """A link's code as digits, which is how a keypad can dial it: `PL-7K2QD` is `*384*77*5040531#`."""
+    """A link's code as digits, which is what a keypad has."""
     number = 0
     for char in code.removeprefix("PL-"):
         number = number * len(ALPHABET) + ALPHABET.index(char)

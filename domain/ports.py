@@ -45,6 +45,7 @@ class House:
     country: str
     currency: str
     fee_bps: int
+    ussd_code: str = "*384*77#"
 
 
 class Unit(Protocol):

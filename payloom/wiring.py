@@ -200,7 +200,7 @@ def build(
     clock, chance = clock or SystemClock(), chance or SystemChance()
     token = settings.telegram_token.get_secret_value()
     username = settings.telegram_username or "payloom_bot"
-    house = House(settings.base_url, username, settings.default_country, settings.default_currency, settings.fee_bps)
+    house = House(settings.base_url, username, settings.default_country, settings.default_currency, settings.fee_bps, settings.ussd_code)
     tokens = Tokens(settings.token_keys)
     seals = AesSeals([key.get_secret_value() for key in settings.encryption_keys])
     around = Surroundings(clock, chance, house, tokens, seals, settings.audit_key)

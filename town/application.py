@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from town.africastalking import AfricasTalking, Subscription
 from town.control import Control
 from town.core import Core
 from town.daraja import Daraja
@@ -28,11 +29,18 @@ DEFAULT_TOKEN = "100200300:TOWN-TOKEN-not-a-secret-0000000000000"
 class Town:
     """One town. `routes()` can be mounted into any aiohttp application; whoever does calls `start` and `stop`.
 
-    With `keep`, a file, Telegram, Daraja, the phones and the clock are as they were left when the town starts again.
+    With `keep`, a file, its providers, the phones and the clock are as they were left when the town starts again.
+    Without `africastalking` no USSD code is answered and no SMS is taken; phones still write to each other.
     """
 
     def __init__(
-        self, core: Core, bot_token: str = DEFAULT_TOKEN, bot_username: str = "payloom_bot", public_url: str = "", keep: Path | None = None
+        self,
+        core: Core,
+        bot_token: str = DEFAULT_TOKEN,
+        bot_username: str = "payloom_bot",
+        public_url: str = "",
+        keep: Path | None = None,
+        africastalking: Subscription | None = None,
     ) -> None:
         self.core = core
         self.public_url = public_url.rstrip("/")
@@ -42,7 +50,11 @@ class Town:
         self.bot_api = BotApi(self.telegram)
         self.phones = Phones(core)
         self.daraja = Daraja(core, self.phones)
-        self.control = Control(core, self.telegram, {"phones": self.phones.state, "daraja": self.daraja.state})
+        self.africastalking = AfricasTalking(core, self.phones, africastalking)
+        states = {"phones": self.phones.state, "daraja": self.daraja.state}
+        if africastalking is not None:
+            states["africastalking"] = self.africastalking.state
+        self.control = Control(core, self.telegram, states)
 
     @property
     def bot_api_base(self) -> str:
@@ -54,8 +66,14 @@ class Town:
         """The same for downloading files."""
         return f"{self.public_url}/town/telegram/file/bot"
 
+    @property
+    def africastalking_base(self) -> str:
+        """What a client of Africa's Talking takes instead of `https://api.africastalking.com`."""
+        return f"{self.public_url}/town/africastalking"
+
     def routes(self) -> list[web.AbstractRouteDef]:
-        routes = [*self.bot_api.routes(), *self.control.routes(), *self.phones.routes(), *self.daraja.routes()]
+        providers = (self.bot_api, self.control, self.phones, self.daraja, self.africastalking)
+        routes = [route for provider in providers for route in provider.routes()]
         return [*routes, web.get("/town", _page), web.get("/town/", _to_page), web.get("/town/static/{name}", _static)]
 
     def application(self) -> web.Application:
@@ -80,8 +98,10 @@ class Town:
         if self.keep is not None:
             load(self.telegram, self.keep)
             self.daraja.load(_money(self.keep))
+            self.africastalking.load(_messages(self.keep))
             self._saving = asyncio.get_running_loop().create_task(self._save_now_and_then(self.keep))
         await self.daraja.start()
+        await self.africastalking.start()
 
     async def stop(self) -> None:
         """End everything that waits or delivers: polls, streams, webhooks, call-backs. Safe to repeat."""
@@ -92,6 +112,7 @@ class Town:
             self._saving = None
             self._save(self.keep)
         await self.daraja.stop()
+        await self.africastalking.stop()
 
     async def _save_now_and_then(self, keep: Path) -> None:
         """So that even a town that is killed loses only the last seconds."""
@@ -103,10 +124,15 @@ class Town:
     def _save(self, keep: Path) -> None:
         save(self.telegram, keep)
         self.daraja.save(_money(keep))
+        self.africastalking.save(_messages(keep))
 
 
 def _money(keep: Path) -> Path:
     return keep.with_suffix(".daraja.json")
+
+
+def _messages(keep: Path) -> Path:
+    return keep.with_suffix(".africastalking.json")
 
 
 def _file(name: str) -> web.Response:

@@ -33,6 +33,12 @@ class NoSuchThing(Exception):
     status = 400
 
 
+class LineBusy(NoSuchThing):
+    """The line is taken by something else."""
+
+    status = 409
+
+
 class NothingWaits(NoSuchThing):
     """There is no prompt to answer."""
 
@@ -87,6 +93,19 @@ class Prompt:
 
 
 @dataclass(slots=True)
+class Ussd:
+    """What USSD shows on a screen. `open`: the session takes an answer; `waiting`: the service has not replied yet."""
+
+    code: str
+    open: bool = True
+    waiting: bool = False
+    screen: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        return {"code": self.code, "open": self.open, "waiting": self.waiting, "screen": self.screen}
+
+
+@dataclass(slots=True)
 class Phone:
     """One phone and its M-Pesa account. `auto` is how it answers prompts by itself, if it does."""
 
@@ -95,16 +114,21 @@ class Phone:
     pin: str = FIRST_PIN
     on: bool = True
     auto: str | None = None
-    ussd: dict[str, Any] | None = None
+    ussd: Ussd | None = None
     prompts: dict[str, Prompt] = field(default_factory=dict)
     sms: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=SMS_KEPT))
     spent_day: str = ""
     spent_minor: int = 0
 
+    @property
+    def busy(self) -> bool:
+        """A USSD session holds the line: no prompt can reach the phone."""
+        return self.ussd is not None and self.ussd.open
+
     def shown(self) -> dict[str, Any]:
         return {
             "msisdn": self.msisdn,
-            "ussd": self.ussd,
+            "ussd": None if self.ussd is None else self.ussd.shown(),
             "sms": list(self.sms),
             "prompts": [prompt.shown() for prompt in self.prompts.values()],
             "balance_minor": self.balance_minor,
@@ -121,6 +145,8 @@ class Phones:
         self._keep = keep
         self._phones: OrderedDict[str, Phone] = OrderedDict()
         self._numbers = itertools.count(1)
+        self.on_power_off: list[Callable[[Phone], None]] = []
+        """Told when a phone goes off: a network drops what it had open with it."""
 
     def all(self) -> list[Phone]:
         return list(self._phones.values())
@@ -142,7 +168,7 @@ class Phones:
 
     def _forget_one(self) -> None:
         for msisdn, phone in itertools.islice(self._phones.items(), 100):
-            if not phone.prompts and not phone.auto:
+            if not phone.prompts and not phone.auto and not phone.busy:
                 del self._phones[msisdn]
                 return
 
@@ -194,6 +220,8 @@ class Phones:
         if not on:
             for prompt in list(phone.prompts.values()):
                 self._close(prompt, "off")
+            for told in self.on_power_off:
+                told(phone)
 
     def _close(self, prompt: Prompt, answer: str) -> None:
         self.phone(prompt.msisdn).prompts.pop(prompt.id, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
 from bot.dialogs.sell import ask_qr, link_choices, link_url, read_count, read_product
 from domain.errors import BadInput
-from domain.ids import FileId, link_dial
+from domain.ids import FileId, dial_link
 from domain.life import LinkState
 from domain.link import MOST_PICTURES
 from domain.money import Money, parse_amount
@@ -61,7 +61,7 @@ def ask_one(turn: Turn) -> Screen:
     figures = turn.unit.links.figures([link.id])[link.id]
     lines = [
         turn.say(f"chat.links.state.{link.state}", name=link.name, price=link.price, code=link.code),
-        turn.say("ussd.dial", dial=link_dial(link.code)) if turn.small else turn.say("chat.value", value=link_url(turn, link)),
+        turn.say("ussd.dial", dial=dial_link(turn.unit.house.ussd_code, link.code)) if turn.small else turn.say("chat.value", value=link_url(turn, link)),
         "",
         turn.say("chat.links.figures", visits=figures.visits, checkouts=figures.checkouts, paid=figures.paid,
                  revenue=Money(figures.revenue_minor, link.price.currency)),

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
 from domain.errors import BadInput
-from domain.ids import FileId, link_dial
+from domain.ids import FileId, dial_link
 from domain.link import MOST_DESCRIPTION, MOST_PICTURES, Link, check_stock, read_quick_sell
 from domain.money import Money, parse_amount
 from domain.person import clean_name, clean_text
@@ -222,7 +222,7 @@ def link_choices(turn: Turn, link: Link) -> list[Choice]:
 
 def ask_done(turn: Turn) -> Screen:
     link = own_link(turn.unit, turn.seller(), turn.data["code"])
-    url, dial = link_url(turn, link), link_dial(link.code)
+    url, dial = link_url(turn, link), dial_link(turn.unit.house.ussd_code, link.code)
     text = turn.say("chat.sell.done", name=link.name, price=link.price, code=link.code, url=url, dial=dial)
     return Screen(
         text,

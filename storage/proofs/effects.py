@@ -67,18 +67,18 @@ _MUST_BE_TOLD = query(
         FROM audit a JOIN orders o ON o.checkout_id = ID_OF(a.subject)
         WHERE a.subject LIKE 'sale\:%' AND a.action IN ('order_paid', 'order_accepted', 'order_shipped', 'order_delivered', 'order_completed',
             'order_refunded', 'order_split', 'dispute_opened', 'dispute_withdrawn', 'dispute_unanswered'))
-    SELECT 'order:' || order_id, fact, person_id, channel FROM (
-        SELECT t.order_id, t.fact, m.person_id, c.kind AS channel FROM told t
+    SELECT 'order:' || order_id, fact, person_id FROM (
+        SELECT t.order_id, t.fact, m.person_id FROM told t
         JOIN members m ON m.organization_id = t.organization_id AND m.created_at <= t.at
         JOIN channels c ON c.person_id = m.person_id AND c.state = 'ACTIVE' AND c.version = 0 AND c.created_at <= t.at
-        UNION ALL SELECT t.order_id, t.fact, t.buyer_id, c.kind FROM told t
+        UNION ALL SELECT t.order_id, t.fact, t.buyer_id FROM told t
         JOIN channels c ON c.person_id = t.buyer_id AND c.state = 'ACTIVE' AND c.version = 0 AND c.created_at <= t.at
         LEFT JOIN (SELECT subject, min(seq) AS seq FROM audit WHERE action = 'followed' GROUP BY subject) f ON f.subject = t.subject
         WHERE t.seq > coalesce(f.seq, 0)
-        EXCEPT SELECT order_id, fact, person_id, channel FROM outbox WHERE order_id IS NOT NULL) untold"""
+        EXCEPT SELECT order_id, fact, person_id FROM outbox WHERE order_id IS NOT NULL) untold"""
 )
 """The facts of the trail, for everybody who could be reached then: members since, and the buyer (a guest who came later, from then on).
-A channel that was ever blocked is left out, for it may have been blocked at that time."""
+One way to each is enough. A channel that was ever blocked is left out, for it may have been blocked at that time."""
 
 _LEFT_LYING = query(
     """SELECT 'message:' || id, fact, state, tries FROM outbox

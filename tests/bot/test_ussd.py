@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from domain.ids import link_dial
+from domain.ids import dial_link, link_dial
+from domain.person import ChannelKind
+from domain.ports import Unit
 from tests.bot.desk import Desk
 from tests.bot.handset import Handset
 
@@ -25,19 +27,19 @@ def sold(desk: Desk) -> tuple[Handset, str]:
     phone.choose("Sell something")
     phone.press("Red sneakers", "2500")
     phone.choose("Create link")
-    code = desk.street.do(lambda unit: unit.links.of_organization(unit.organizations.of_person(_person(unit, SELLER))[0].id, None, 1)[0].code)
+    code: str = desk.street.do(newest_code)
     return phone, code
 
 
-def _person(unit: object, number: str) -> object:
-    from domain.person import ChannelKind
-
-    return unit.people.by_address(ChannelKind.SMS, number).id  # type: ignore[attr-defined]
+def newest_code(unit: Unit) -> str:
+    seller = unit.people.by_address(ChannelKind.SMS, SELLER)
+    assert seller is not None
+    return unit.links.of_organization(unit.organizations.of_person(seller.id)[0].id, None, 1)[0].code
 
 
 def test_a_shop_is_opened_and_a_link_sold_with_the_keypad_alone(desk: Desk) -> None:
     phone, code = sold(desk)
-    assert "Ready: Red sneakers" in phone.screen and f"*{link_dial(code)}#" in phone.screen.replace("\n", "")
+    assert "Ready: Red sneakers" in phone.screen and dial_link("*384*77#", code) in phone.screen
 
 
 def test_a_dialled_link_is_bought_and_the_prompt_waits_for_the_end_of_the_session(desk: Desk) -> None:

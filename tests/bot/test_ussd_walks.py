@@ -9,7 +9,21 @@ import pytest
 from tests.bot.desk import Desk
 from tests.bot.handset import Handset
 
-WORDS = ("Mama Amina Shoes", "2500", "Red sneakers 2500", "Kilimani gate 12", "7K2QD", "482 193", "", "*", "%", "زينب", "🎁", "1" * 150, "Ń'é & Łukasz")
+WORDS = (
+    "Mama Amina Shoes",
+    "2500",
+    "Red sneakers 2500",
+    "Kilimani gate 12",
+    "7K2QD",
+    "482 193",
+    "",
+    "*",
+    "%",
+    "زينب",
+    "🎁",
+    "1" * 150,
+    "Ń'é & Łukasz",
+)
 STEPS = 60
 
 

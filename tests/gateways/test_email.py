@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ports import Delivery
@@ -84,12 +84,11 @@ async def test_other_scripts_in_names_and_words(town: MailServer) -> None:
     assert b"\n" not in came.raw.replace(b"\r\n", b""), "every line ends as lines of mail do"
 
 
-@settings(max_examples=8000, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"], include_characters=" "), min_size=1, max_size=120))
 def test_every_subject_is_read_as_it_was_written(subject: str) -> None:
     """RFC 2047, 6.2: what is between two encoded words is not there, so no space of ours may stand there."""
     subject = " ".join(subject.split(" ")).strip() or "x"
-    raw = mail("smtps://mail.example")._message(AMINA, ALetter(subject), "<1@pay.example>").as_bytes(policy=policy.SMTP)
+    raw = mail("smtp+plain://127.0.0.1")._message(AMINA, ALetter(subject), "<1@pay.example>").as_bytes(policy=policy.SMTP)
     assert str(message_from_bytes(raw, policy=policy.default)["Subject"]) == subject
     assert max(map(len, raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 998
 

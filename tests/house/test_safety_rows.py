@@ -12,7 +12,7 @@ ROWS = [
     "O1", "O2", "O3", "O4", "O5", "O6", "O7",
     "S1", "S2", "S3", "S5", "S7", "S8", "S10",
     "K3", "K4", "K6", "K8", "K12", "K14", "K15", "K16",
-    "T1", "T2", "T3", "T4", "T5", "T6", "T17",
+    "T1", "T2", "T3", "T4", "T5", "T6", "T12", "T13", "T17",
     "W1", "W2", "W3", "W4", "W5", "W6", "W9", "W12", "W13", "W14", "W16", "W20", "W22", "W24", "W25", "W26", "W27",
 ]  # fmt: skip
 """A row that is built from now on is added here, together with its test."""

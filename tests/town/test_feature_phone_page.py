@@ -13,6 +13,7 @@ from tests.town.africastalking_sides import Sides, running_sides
 from town.daraja.merchant import Merchant
 
 Open = Callable[..., Awaitable[Page]]
+PATIENCE_MS = 15_000
 PHONE = "254700000003"
 MENU = "CON PayLoom\n1. Sell\n2. Orders"
 
@@ -39,6 +40,9 @@ class Pressed:
         await self.page.goto(f"{self.sides.root}/town")
         await expect(self.phone).to_be_attached()
 
+    async def shows(self, text: str) -> None:
+        await expect(self.screen).to_contain_text(text, timeout=PATIENCE_MS)
+
     async def keys(self, text: str) -> None:
         for key in text:
             await self.phone.locator(f'[data-key="{key}"]').click()
@@ -61,17 +65,17 @@ async def test_a_code_is_dialled_and_answered_with_the_keys(pressed: Pressed) ->
     product.replies = [MENU, "CON Name?", "END Done"]
     await pressed.keys("*384*77#")
     await pressed.press("Green key: call")
-    await expect(pressed.screen).to_contain_text("2. Orders")
+    await pressed.shows("2. Orders")
     await pressed.keys("1")
     await pressed.press("Send")
-    await expect(pressed.screen).to_contain_text("Name?")
+    await pressed.shows("Name?")
     await pressed.keys("#")
     await pressed.keys("73")
     await pressed.press("Send")
-    await expect(pressed.screen).to_contain_text("Done")
+    await pressed.shows("Done")
     assert [turn["text"] for turn in product.forms("ussd")] == ["", "1", "1*pd"]
     await pressed.press("OK")
-    await expect(pressed.screen).to_contain_text("Dial *384*77#")
+    await pressed.shows("Dial *384*77#")
 
 
 async def test_a_key_pressed_again_soon_gives_its_next_letter(pressed: Pressed) -> None:
@@ -92,34 +96,34 @@ async def test_it_is_typed_on_a_keyboard_too(pressed: Pressed) -> None:
     await pressed.screen.focus()
     await pressed.page.keyboard.type("*384*77*12345#")
     await pressed.page.keyboard.press("Enter")
-    await expect(pressed.screen).to_contain_text("2. Orders")
+    await pressed.shows("2. Orders")
     await pressed.page.keyboard.type("Red sneakers")
     await pressed.page.keyboard.press("Enter")
-    await expect(pressed.screen).to_contain_text("Name?")
+    await pressed.shows("Name?")
     assert [turn["text"] for turn in pressed.sides.product.forms("ussd")] == ["12345", "12345*Red sneakers"]
     await pressed.page.keyboard.press("Escape")
     assert (await pressed.sides.product.until("ussd/events"))[0]["status"] == "Incomplete"
-    await expect(pressed.screen).to_contain_text("Dial *384*77#")
+    await pressed.shows("Dial *384*77#")
 
 
 async def test_sms_are_counted_read_and_answered(pressed: Pressed) -> None:
     await pressed.sides.text(f"+{PHONE}", message="Ship order 4821", **{"from": "22384"})
-    await expect(pressed.screen).to_contain_text("1 new message")
+    await pressed.shows("1 new message")
     await pressed.press("Messages")
-    await expect(pressed.screen.get_by_role("img", name="unread")).to_have_count(1)
+    await expect(pressed.screen.get_by_role("img", name="unread")).to_have_count(1, timeout=PATIENCE_MS)
     await pressed.press("Down")
     await pressed.press("Open")
-    await expect(pressed.screen).to_contain_text("Ship order 4821")
+    await pressed.shows("Ship order 4821")
     await pressed.press("Reply")
     await pressed.phone.get_by_role("textbox", name="Message").fill("SHIP 4821")
     await pressed.press("Send")
-    await expect(pressed.screen).to_contain_text("Message sent")
+    await pressed.shows("Message sent")
     [form] = await pressed.sides.product.until("sms/inbound")
     assert (form["from"], form["to"], form["text"]) == (f"+{PHONE}", "22384", "SHIP 4821")
     await pressed.page.reload()
     await pressed.press("Messages")
-    await expect(pressed.screen).to_contain_text("22384")
-    await expect(pressed.screen.get_by_role("img", name="unread")).to_have_count(0)
+    await pressed.shows("22384")
+    await expect(pressed.screen.get_by_role("img", name="unread")).to_have_count(0, timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("pin,result", [("1234", 0), ("9999", 2001), (None, 1032)])
@@ -128,7 +132,7 @@ async def test_the_mpesa_pin_is_typed_on_it(pressed: Pressed, pin: str | None, r
     async with Merchant(f"{sides.root}/town/daraja", sides.town.daraja.apps["town-key"]) as shop:
         await shop.sign_in()
         await shop.push(PhoneNumber=PHONE, PartyA=PHONE)
-        await expect(pressed.screen).to_contain_text("Enter M-PESA PIN")
+        await pressed.shows("Enter M-PESA PIN")
         if pin is None:
             await pressed.press("Red key: hang up")
         else:
@@ -140,7 +144,7 @@ async def test_the_mpesa_pin_is_typed_on_it(pressed: Pressed, pin: str | None, r
 async def test_the_sim_of_somebody_else_can_be_put_in(pressed: Pressed) -> None:
     await pressed.sides.text("+254711000001", message="For Amina", **{"from": "PayLoom"})
     await pressed.phone.get_by_role("combobox").select_option("254711000001")
-    await expect(pressed.screen).to_contain_text("1 new message")
+    await pressed.shows("1 new message")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -151,7 +155,7 @@ async def test_it_fits_a_small_phone_and_hinders_nobody(sides: Sides, open_page:
     await phone.open()
     await phone.page.get_by_role("button", name="Zawadi").tap()
     await phone.phone.get_by_role("button", name="PayLoom", exact=True).tap()
-    await expect(phone.screen).to_contain_text("2. Orders")
+    await phone.shows("2. Orders")
     assert await phone.page.evaluate("document.documentElement.scrollWidth") == 360
     for key in await phone.phone.locator(".ff-key").all():
         box = await key.bounding_box()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,26 +9,19 @@ from typing import Any
 
 from aiohttp import web
 
+from town.alarms import Alarms
 from town.core import Core, Fault
-from town.daraja.alarms import Alarms
 from town.daraja.apps import App, Portal, Refusal
 from town.daraja.books import Books
 from town.daraja.courier import Courier
 from town.daraja.names import Names
+from town.mishaps import HangUp, cut
 from town.phones import Phones
 
 PROVIDER = "daraja"
 BUSY = Refusal(500, "500.003.02", "System is busy. Please try again in few minutes.")
 SPIKE = Refusal(500, "500.003.02", "Error Occurred: Spike Arrest Violation")
 PROCESSING = Refusal(500, "500.001.1001", "The transaction is being processed")
-
-
-class HangUp(Exception):
-    """The connection is to be cut without a reply, after `wait_s` real seconds."""
-
-    def __init__(self, wait_s: float = 0.0) -> None:
-        super().__init__("hang up")
-        self.wait_s = wait_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +45,6 @@ class Office:
 
 
 Desk = Callable[[App, dict[str, Any]], Awaitable[web.StreamResponse]]
-
-
-def seconds_of(fault: Fault, otherwise: float) -> float:
-    value = fault.detail.get("seconds", otherwise)
-    return float(value)
 
 
 class Gate:
@@ -105,12 +92,3 @@ async def _body(request: web.Request) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
-
-
-async def cut(request: web.Request, wait_s: float) -> web.Response:
-    """Close the connection under the request; the reply that is returned goes nowhere."""
-    if wait_s > 0:
-        await asyncio.sleep(wait_s)
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)

@@ -15,8 +15,9 @@ from town.daraja import fields
 from town.daraja.apps import App, Refusal
 from town.daraja.books import B2C, C2B, LARGEST_BALANCE_MINOR, REVERSAL, STK, Transaction
 from town.daraja.names import dotted, stamp
-from town.daraja.office import BUSY, SPIKE, HangUp, Office, seconds_of
+from town.daraja.office import BUSY, SPIKE, Office
 from town.daraja.outcomes import PAID, WRONG_PIN, Outcome, outcome_of, result
+from town.mishaps import HangUp, seconds_of
 
 ACCEPTED = "Accept the service request successfully."
 _REASONS = {

@@ -14,18 +14,19 @@ from typing import Any
 
 from aiohttp import web
 
+from town.alarms import Alarms
 from town.core import Core
 from town.daraja import fields, memory
-from town.daraja.alarms import Alarms
 from town.daraja.apps import TOKEN_LIFE_S, App, Portal, Refusal
 from town.daraja.books import Books
 from town.daraja.c2b import C2bDesk
 from town.daraja.courier import Courier
 from town.daraja.names import Names
-from town.daraja.office import Gate, Office, seconds_of
+from town.daraja.office import Gate, Office
 from town.daraja.orders import OrderDesk
 from town.daraja.outcomes import PAID, Paid, stk_callback
 from town.daraja.stk import StkDesk
+from town.mishaps import seconds_of
 from town.phones import NoSuchThing, Phones, normal_msisdn
 
 DEFAULT_APP = App("town-key", "town-secret", "174379", "town-passkey-00000000000000000000000000000000")
@@ -54,7 +55,7 @@ class Daraja:
             portal=Portal(core.clock, core.chance),
             names=names,
             books=Books(phones, names, keep),
-            alarms=Alarms(core.clock),
+            alarms=Alarms(core.clock, "daraja"),
             courier=Courier(core),
             keep=keep,
             callback_delay_s=callback_delay_s,

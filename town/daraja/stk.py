@@ -16,7 +16,7 @@ from town.core import Fault
 from town.daraja import fields
 from town.daraja.apps import App, Refusal
 from town.daraja.books import STK, Transaction, ksh
-from town.daraja.office import BUSY, PROCESSING, SPIKE, HangUp, Office, seconds_of
+from town.daraja.office import BUSY, PROCESSING, SPIKE, Office
 from town.daraja.outcomes import (
     BROKE,
     CANCELLED,
@@ -33,10 +33,13 @@ from town.daraja.outcomes import (
     outcome_of,
     stk_callback,
 )  # fmt: skip
+from town.mishaps import HangUp, seconds_of
 from town.phones import NothingWaits, Prompt
 
 LONGEST_PROMPT = 182
 """Characters a handset shows; longer prompts end in 1025."""
+SUBSCRIBER_BUSY = 1001
+"""An open USSD session, or another prompt, holds the line."""
 ACCEPTED = "Success. Request accepted for processing"
 _ANSWERS = {"wrong": WRONG_PIN, "cancel": CANCELLED, "broke": BROKE, "off": UNREACHABLE}
 
@@ -134,6 +137,8 @@ class StkDesk:
         text = f"Do you want to pay {ksh(checkout.amount * 100)} to {checkout.app.name} Account no. {checkout.reference}? Enter M-PESA PIN:"
         if late is None and not phone.on:
             late = UNREACHABLE
+        if late is None and phone.busy:
+            late = outcome_of(SUBSCRIBER_BUSY)
         if late is None and len(text) > LONGEST_PROMPT:
             late = TOO_LONG
         if late is not None:

@@ -11,6 +11,11 @@ const FAULTS = [
     ["callback_before_reply", "tells the result before its answer"], ["stk_500", "fails to ring"], ["stk_timeout_after", "rings, but never answers us"],
     ["spike", "is overloaded"], ["wrong_amount", "tells a wrong amount"], ["wrong_success", "says paid when it is not"], ["query_down", "cannot be asked"],
   ]],
+  ["africastalking", "USSD and SMS", [
+    ["drop_before", "loses the line before our answer"], ["drop_after", "loses the line after our answer"], ["turn_twice", "asks the same twice"],
+    ["slow_operator", "is slow"], ["event_early", "says the end too early"], ["no_event", "never says the end"], ["recipient_code", "refuses an SMS"],
+    ["report_failed", "cannot deliver an SMS"], ["no_report", "never reports an SMS"], ["inbound_twice", "brings an SMS twice"], ["sms_timeout_after", "sends, but never answers us"],
+  ]],
   ["telegram", "Telegram", [
     ["duplicate_update", "tells everything twice"], ["reorder_updates", "mixes up the order"], ["429", "says: too many requests"], ["500", "fails"],
     ["slow", "answers slowly"], ["drop", "does it, but the answer is lost"], ["html", "answers with a broken page"], ["not_found_on_edit", "loses the message to edit"],

@@ -1,7 +1,8 @@
-// The page at /town: two phones and a story, all of it real through the town's control addresses.
+// The page at /town: two phones, a third with keys, and a story, all of it real through the town's control addresses.
 
 import { api, listen } from "./api.js";
 import { clock, fill, h, hear, icon } from "./dom.js";
+import { FeaturePhone } from "./feature.js";
 import { Guide } from "./guide.js";
 import { Phone } from "./phone.js";
 import { direct } from "./sheets.js";
@@ -11,12 +12,14 @@ import { Story } from "./story.js";
 const seller = new Phone("seller", "sells", { name: "Amina", user: 1001, msisdn: "254711000001", language_code: "en" });
 const buyer = new Phone("buyer", "buys", { name: "Brian", user: 2002, msisdn: "254722000002", language_code: "en" });
 const phones = [seller, buyer];
+const feature = new FeaturePhone("feature", { name: "Zawadi", user: "none", msisdn: "254700000003" }, phones);
+const lined = [...phones, feature]; // everything with a telephone line
 const square = document.getElementById("square");
 const tabs = document.getElementById("tabs");
 square.replaceChildren();
-square.append(seller.mount(buyer), buyer.mount(seller));
+square.append(seller.mount(buyer), buyer.mount(seller), feature.mount());
 const guide = new Guide(seller, buyer);
-const story = new Story(guide, phones);
+const story = new Story(guide, lined);
 square.append(story.node);
 square.before(guide.hint);
 
@@ -43,7 +46,7 @@ function refresh(name, work) {
 }
 
 const chats = () => phones.forEach((phone) => refresh(`chat ${phone.key}`, () => phone.refreshChat()));
-const lines = () => phones.forEach((phone) => refresh(`line ${phone.key}`, () => phone.refreshPhone()));
+const lines = () => lined.forEach((phone) => refresh(`line ${phone.key}`, () => phone.refreshPhone()));
 const time = () => refresh("clock", async () => clock.set((await api.clock()).now));
 const all = () => {
   chats();
@@ -96,7 +99,7 @@ hear("person", all);
 // ---------------------------------------------------------------- tabs of the narrow page
 
 const narrow = matchMedia("(max-width: 759px)");
-const PANELS = [["seller", () => seller.person.name], ["buyer", () => buyer.person.name], ["story", () => "Story"]];
+const PANELS = [["seller", () => seller.person.name], ["buyer", () => buyer.person.name], ["feature", () => feature.person.name], ["story", () => "Story"]];
 let current = "seller";
 
 function show(name) {
@@ -104,14 +107,14 @@ function show(name) {
   for (const [key] of PANELS) {
     document.getElementById(`panel-${key}`).classList.toggle("away", narrow.matches && key !== name);
   }
-  phones.forEach((phone) => phone.setVisible(!narrow.matches || phone.key === name));
+  lined.forEach((phone) => phone.setVisible(!narrow.matches || phone.key === name));
   renderTabs();
 }
 
 function renderTabs() {
-  const counts = { seller: seller.unread, buyer: buyer.unread, story: 0 };
-  const signature = JSON.stringify([current, counts, PANELS.map(([, label]) => label()), Boolean(buyer.ringing), Boolean(seller.ringing)]);
-  document.title = buyer.ringing || seller.ringing ? "M-Pesa is ringing | PayLoom Town" : "PayLoom Town";
+  const counts = { seller: seller.unread, buyer: buyer.unread, feature: feature.unread + (feature.ringing ? 1 : 0), story: 0 };
+  const signature = JSON.stringify([current, counts, PANELS.map(([, label]) => label()), Boolean(buyer.ringing), Boolean(seller.ringing), Boolean(feature.ringing)]);
+  document.title = lined.some((phone) => phone.ringing) ? "M-Pesa is ringing | PayLoom Town" : "PayLoom Town";
   phones.forEach((phone) => phone.renderDock());
   if (signature === tabs.dataset.drawn) return;
   tabs.dataset.drawn = signature;
@@ -128,7 +131,7 @@ show(current);
 const hands = [document.getElementById("hand-hour"), document.getElementById("hand-minute")];
 const sky = document.getElementById("sky");
 function tick() {
-  phones.forEach((phone) => phone.tick());
+  lined.forEach((phone) => phone.tick());
   story.tick();
   const [hours, minutes] = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "Africa/Nairobi" }).format(clock.now()).split(":").map(Number);
   hands[0].setAttribute("transform", `rotate(${(hours % 12) * 30 + minutes / 2})`);

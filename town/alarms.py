@@ -20,8 +20,9 @@ _log = logging.getLogger(__name__)
 class Alarms:
     """Runs acts when the town's clock reaches their time, in order of time; a clock moved forward wakes it at once."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, provider: str) -> None:
         self._clock = clock
+        self._provider = provider
         self._due: list[tuple[datetime, int, Act]] = []
         self._numbers = itertools.count()
         self._changed = asyncio.Event()
@@ -31,7 +32,7 @@ class Alarms:
 
     async def start(self) -> None:
         if self._runner is None:
-            self._runner = asyncio.create_task(self._run(), name="town.daraja.alarms")
+            self._runner = asyncio.create_task(self._run(), name=f"town.{self._provider}.alarms")
 
     async def stop(self) -> None:
         """End everything under way; what was not yet due stays for the next start."""
@@ -59,7 +60,7 @@ class Alarms:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (problem := task.exception()):
-            _log.error("an act of the town's Daraja failed", exc_info=problem)
+            _log.error("an act of the town's %s failed", self._provider, exc_info=problem)
 
     async def _run(self) -> None:
         while True:

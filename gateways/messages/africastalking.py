@@ -6,7 +6,6 @@ recipient). There is no idempotency key and no way to ask what became of a messa
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -78,7 +77,7 @@ class AfricasTalking:
         words = words_of(message, self._most_segments)
         if not words:
             return Sent(Delivery.REFUSED, error="nothing_to_say")
-        lacks_s = await self._turn(address)
+        lacks_s = 0.0 if self._pace is None else await self._pace.turn(address, self._most_wait_s)
         if lacks_s > 0:
             return Sent(Delivery.LATER, retry_after_s=lacks_s, error="pace")
         form = {"username": self._username, "to": address, "message": words, "bulkSMSMode": "1", "enqueue": "1"}
@@ -95,18 +94,6 @@ class AfricasTalking:
 
     async def strip(self, address: str, ref: str) -> None:
         """There are no buttons to take away."""
-
-    async def _turn(self, address: str) -> float:
-        """Waits for its turn; the seconds still lacking when that takes too long."""
-        if self._pace is None:
-            return 0.0
-        left_s = self._most_wait_s
-        while (lacks_s := self._pace.take(address)) > 0:
-            if lacks_s > left_s:
-                return lacks_s
-            left_s -= lacks_s
-            await asyncio.sleep(lacks_s)
-        return 0.0
 
     def _meaning(self, address: str, result: Result) -> Sent:
         match result:

@@ -6,6 +6,7 @@ pass), 20 a minute in a group. The counts are of this process: with several send
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -56,6 +57,16 @@ class Pace:
             return lacks_s
         self._overall.take()
         bucket.take()
+        return 0.0
+
+    async def turn(self, chat: str, most_wait_s: float) -> float:
+        """Waits for a turn and takes it; the seconds still lacking when that would take longer than `most_wait_s`."""
+        left_s = most_wait_s
+        while (lacks_s := self.take(chat)) > 0:
+            if lacks_s > left_s:
+                return lacks_s
+            left_s -= lacks_s
+            await asyncio.sleep(lacks_s)
         return 0.0
 
     def pause(self, seconds: float) -> None:

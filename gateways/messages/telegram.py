@@ -5,7 +5,6 @@ Telegram knows no idempotency key: a message whose answer was lost is UNKNOWN. R
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import re
@@ -100,7 +99,7 @@ class TelegramMessenger:
     async def _to(self, address: str, act: Callable[[int], Awaitable[Sent]], ref: str | None = None) -> Sent:
         if not _is_number(address.removeprefix("-")):
             return Sent(Delivery.REFUSED, error="not a chat")
-        lacks_s = await self._turn(address)
+        lacks_s = 0.0 if self._pace is None else await self._pace.turn(address, self._most_wait_s)
         if lacks_s > 0:
             return Sent(Delivery.LATER, retry_after_s=lacks_s, error="pace")
         try:
@@ -113,18 +112,6 @@ class TelegramMessenger:
             return replace(sent, error=f"migrated:{moved.new_chat_id}")
         except (TelegramError, *_UNREADABLE) as problem:
             return self._failed(problem, ref)
-
-    async def _turn(self, address: str) -> float:
-        """Waits for its turn; the seconds still lacking when that takes too long."""
-        if self._pace is None:
-            return 0.0
-        left_s = self._most_wait_s
-        while (lacks_s := self._pace.take(address)) > 0:
-            if lacks_s > left_s:
-                return lacks_s
-            left_s -= lacks_s
-            await asyncio.sleep(lacks_s)
-        return 0.0
 
     async def _send(self, chat_id: int, message: Message, markup: Markup) -> Sent:
         how: dict[str, Any] = {"disable_notification": message.silent}

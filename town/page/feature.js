@@ -62,7 +62,7 @@ export class FeaturePhone {
     const sims = [this.person, ...this.others.map((phone) => phone.person)];
     const choice = h("select", { "aria-label": "SIM in the phone with keys", onchange: () => this.putIn(choice.value) },
       sims.map(({ name, msisdn }) => h("option", { value: msisdn, selected: msisdn === this.msisdn }, `SIM: ${name}`)));
-    fill(this.who, h("span", { class: "avatar feature", "aria-hidden": "true" }, this.person.name.slice(0, 1)), h("h2", {}, this.person.name, " ", h("small", {}, "dials")), choice);
+    fill(this.who, h("span", { class: "avatar feature", "aria-hidden": "true" }, this.person.name.slice(0, 1)), h("h2", {}, this.person.name), choice);
   }
 
   renderTip() {

@@ -27,6 +27,8 @@ CANARIES = {
     "mpesa_consumer_secret": "CANARY-consumer-secret",
     "mpesa_passkey": "CANARY-passkey",
     "mpesa_security_credential": "CANARY-security-credential",
+    "at_api_key": "CANARY-phones-key",
+    "at_callback_secret": "CANARY-phones-callbacks",
 }
 
 
@@ -110,7 +112,7 @@ def test_the_canaries_are_in_every_secret_setting() -> None:
 def test_no_canary_is_seen_in_any_output(house: House, office: str, tmp_path: Path) -> None:
     """W26: doctor, commands that work and commands that fail, at the highest level of logging and with traces."""
     path = sqlite_path(house.url)
-    given = {**CANARIES, "mpesa_short_code": "600000", "log_level": "debug", "telegram_mode": "webhook"}
+    given = {**CANARIES, "mpesa_short_code": "600000", "at_username": "shop", "log_level": "debug", "telegram_mode": "webhook"}
     env = settings(house.url, **given)
     elsewhere = {**env, "PAYLOOM_DATABASE_URL": "postgresql://me:CANARY-password@127.0.0.1:9/payloom"}
     refusing = {**env, "PAYLOOM_TELEGRAM_API_BASE": office, "PAYLOOM_MPESA_API_BASE": office}

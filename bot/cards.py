@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bot.dialog import Choice
+from typing import Any
+
+from bot.dialog import Choice, short_key
 from domain.life import DisputeState, OrderState, RefundState
 from domain.order import Due, OrderAct
 from domain.rights import MEMBERS
@@ -19,7 +21,7 @@ def small_order_text(t: Words, view: OrderView) -> str:
         t.html("ussd.card.buyer", name=order.buyer_name, phone=order.phone or "-") if seller else t.html("chat.card.shop", shop=view.shop),
         t.html("chat.value", value=order.address) if seller and order.address else "",
         t.html("ussd.card.code", code=f"{order.delivery_code[:3]} {order.delivery_code[3:]}") if _holds_code(view) else "",
-        what_next(t, view),
+        what_next(t, view, small=True),
     ]
     return "\n".join(line for line in lines if line)
 
@@ -67,28 +69,33 @@ def _timeline(t: Words, view: OrderView) -> list[str]:
     return lines
 
 
-def what_next(t: Words, view: OrderView) -> str:
+def what_next(t: Words, view: OrderView, *, small: bool = False) -> str:
     """One sentence about what happens by itself, and when."""
+    key, values = _what_next(view, t)
+    return t.html(short_key(t, key) if small else key, **values) if key else ""
+
+
+def _what_next(view: OrderView, t: Words) -> tuple[str, dict[str, Any]]:
     order = view.order
     side = "seller" if view.party in MEMBERS else "buyer"
     if order.state is OrderState.REFUNDED and view.refund is not None:
         done = view.refund.state is RefundState.DONE
-        return t.html(f"chat.next.{'refund_done' if done else 'refund_under_way'}", total=view.refund.money)
+        return f"chat.next.{'refund_done' if done else 'refund_under_way'}", {"total": view.refund.money}
     if order.release_wanted and order.state is not OrderState.COMPLETED:
-        return t.html("chat.next.checking")
+        return "chat.next.checking", {}
     if order.state is OrderState.DISPUTED and view.dispute is not None:
         reason = t(f"chat.reason.{view.dispute.reason}")
         words = view.dispute.words
         key = f"chat.next.disputed_{side}" if view.dispute.state is DisputeState.OPEN else f"chat.next.answered_{side}"
-        return t.html(key, reason=reason, words=words or "-", total=order.total)
+        return key, {"reason": reason, "words": words or "-", "total": order.total}
     if order.due is Due.RELEASE or order.due in {Due.WARN_RELEASE_1, Due.WARN_RELEASE_2}:
         ends = view.dispute_ends or order.due_at
-        return t.html(f"chat.next.release_{side}", when=ends, total=order.total) if ends is not None else ""
+        return (f"chat.next.release_{side}", {"when": ends, "total": order.total}) if ends is not None else ("", {})
     if order.state in {OrderState.PAID, OrderState.ACCEPTED}:
-        return t.html(f"chat.next.{'held' if order.escrow is not None else 'direct'}_{side}", total=order.total)
+        return f"chat.next.{'held' if order.escrow is not None else 'direct'}_{side}", {"total": order.total}
     if order.state is OrderState.SHIPPED:
-        return t.html(f"chat.next.shipped_{side}", total=order.total)
-    return ""
+        return f"chat.next.shipped_{side}", {"total": order.total}
+    return "", {}
 
 
 def order_choices(t: Words, view: OrderView) -> list[Choice]:

@@ -136,9 +136,7 @@ class Turn:
         return language is not Language.AR or self.channel is not ChannelKind.USSD or self.arabic_on_ussd
 
     def _short(self, key: str) -> str:
-        """`chat.sell.name` has a short form for small screens where there is `ussd.sell.name`."""
-        short = f"ussd.{key.removeprefix('chat.')}"
-        return short if self.small and self.t.has(short) else key
+        return short_key(self.t, key) if self.small else key
 
     def say(self, key: str, /, **values: Any) -> str:
         """Words for a screen: values escaped."""
@@ -151,6 +149,12 @@ class Turn:
     def send_later(self, attempt_id: AttemptId) -> None:
         """After the commit: hand this attempt to its gateway."""
         self.attempts.append(attempt_id)
+
+
+def short_key(t: Words, key: str) -> str:
+    """`chat.sell.name` has a short form for small screens where there is `ussd.sell.name`."""
+    short = f"ussd.{key.removeprefix('chat.')}"
+    return short if t.has(short) else key
 
 
 def rows_of(*choices: Choice | None, per_row: int = 2) -> tuple[tuple[Choice, ...], ...]:

@@ -6,6 +6,7 @@ The same keys everywhere: `0` back, `00` home, `98` more. Choices are numbered t
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
@@ -28,6 +29,12 @@ _TAG: Final = re.compile(r"</?[a-z]+>")
 def without_markup(text: str) -> str:
     """The words' own small tags taken out, and escaped values as they were."""
     return unescape(_TAG.sub("", text))
+
+
+def without_signs(text: str) -> str:
+    """Letters, digits and punctuation only: a phone with keys has neither pictures among its letters nor marks of direction."""
+    kept = "".join(char for char in text if unicodedata.category(char) not in {"So", "Sk", "Cf", "Mn"})
+    return "\n".join(" ".join(line.split()) for line in kept.split("\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ def pages(text: str, choices: Sequence[str], keys: Keys) -> list[str]:
 
 
 def _room(keys: Keys) -> int:
-    return units(_joined(["", keys.onward, keys.leave]))
+    return units(_joined(["x", keys.onward, keys.leave])) - 1
 
 
 def _joined(lines: Sequence[str]) -> str:

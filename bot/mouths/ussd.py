@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from bot.dialog import Answer, Choice, Kind, Screen
 from bot.engine import HOME, Engine, Heard, Said
-from bot.mouths.pages import BACK, FIRST_BESIDE_NUMBERS, MORE, Keys, pages, without_markup
+from bot.mouths.pages import BACK, FIRST_BESIDE_NUMBERS, MORE, Keys, pages, without_markup, without_signs
 from bot.mouths.pages import HOME as HOME_KEY
 from domain.gsm import gsm7, plain
 from domain.ids import AttemptId, read_link_dial
@@ -171,7 +171,7 @@ class _Turn:
         """Letters that operators refuse become question marks: better a name that cannot be read than a screen that is not shown."""
         shown = without_markup(text)
         if self._engine.arabic_on_ussd:
-            return plain(shown) if gsm7(plain(shown)) else shown
+            return plain(shown) if gsm7(plain(shown)) else without_signs(shown)
         return "".join(char if gsm7(char) else "?" for char in plain(shown))
 
 

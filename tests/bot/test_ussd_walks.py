@@ -29,7 +29,19 @@ STEPS = 60
 
 @pytest.mark.parametrize("seed", range(24))
 def test_a_walk_of_any_keys_ends_in_no_error(desk: Desk, seed: int) -> None:
-    """T12, T14; safety.md K1 for what a session leaves behind is the crash harness's."""
+    """T12, T14."""
+    walk(desk, seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("hundred", range(100))
+def test_ten_thousand_walks_end_in_no_error(desk: Desk, hundred: int) -> None:
+    """T12, T14: a hundred walks among the same people, whose books are looked at at the end."""
+    for seed in range(hundred * 100, hundred * 100 + 100):
+        walk(desk, seed)
+
+
+def walk(desk: Desk, seed: int) -> None:
     chance = random.Random(seed)
     phones = [Handset(desk.street, number, arabic=seed % 3 == 2) for number in ("+254711000001", "+254722000002")]
     for _ in range(STEPS):

@@ -74,6 +74,8 @@ class Said:
     person: Person | None = None
     thanks: str = ""
     """Said first, to take the keyboard away that asked for a contact."""
+    place: Conversation | None = None
+    """Where the person stands now, as it was saved."""
 
 
 class Engine:
@@ -95,13 +97,16 @@ class Engine:
         if not waits:
             return Said(None)
         person = arrived(unit, heard)
-        known = unit.conversations.get(person.id, heard.channel)
-        place = known or Conversation(person.id, heard.channel, *HOME, {}, {}, unit.now)
+        said = self.answer(unit, heard, gateway, person, place_of(unit, person, heard.channel))
+        finish_update(unit, event)
+        return said
+
+    def answer(self, unit: Unit, heard: Heard, gateway: str, person: Person, place: Conversation) -> Said:
+        """The turn of a person who is known already, in the place where they stand; for mouths that look at both first."""
         t = self.words_on(heard.channel, person)
         turn = Turn(unit, person, heard.channel, t, dict(place.data), f"{gateway}:{heard.event_key}", self._abilities)
         turn.arabic_on_ussd = self.arabic_on_ussd
         said = self._answer(turn, place, heard)
-        finish_update(unit, event)
         return replace(said, attempts=tuple(turn.attempts), person=turn.person)
 
     def _answer(self, turn: Turn, place: Conversation, heard: Heard) -> Said:
@@ -121,8 +126,9 @@ class Engine:
                 if onward is None:
                     return Said(None, toast=turn.t("chat.done"))
                 onward = self._take(turn, place, answer, heard.thing) if onward is _NOT_AT_ONCE else onward
+                turn.person = turn.unit.people.get(turn.person.id)
+                turn.t = self.words_on(turn.channel, turn.person)
                 place = self._place_of(turn, place)
-                turn.t = self.words_on(turn.channel, turn.unit.people.get(turn.person.id))
                 dialog, step, screen = self._follow(turn, place, onward)
         except Stale:
             raise
@@ -161,7 +167,6 @@ class Engine:
     def _follow(self, turn: Turn, place: Conversation, onward: Next) -> tuple[str, str, Screen]:
         dialog = onward.dialog or place.dialog
         turn.data = {**({} if onward.forget else turn.data), **onward.data}
-        turn.person = turn.unit.people.get(turn.person.id)
         return dialog, onward.step, self._dialogs[dialog][onward.step].ask(turn)
 
     def _refused(self, turn: Turn, place: Conversation, refusal: DomainError) -> Said:
@@ -192,7 +197,9 @@ class Engine:
         outbox_id = promise_screen(turn.unit, turn.person.id, turn.channel, saved.version, turn.key) if promised else None
         strip = before if before is not None and not in_place and not place.shown.get("fresh") else None
         thanks = turn.t("chat.thanks") if place.shown.get("labels") and not screen.contact else ""
-        return Said(screen, saved.version, replace_ref=before if in_place else None, strip_ref=strip, outbox_id=outbox_id, thanks=thanks)
+        return Said(
+            screen, saved.version, replace_ref=before if in_place else None, strip_ref=strip, outbox_id=outbox_id, thanks=thanks, place=saved
+        )  # fmt: skip
 
     def again(self, unit: Unit, person: Person, channel: ChannelKind) -> Said:
         """The present screen once more, as things stand now: for a live message, or one that was never delivered."""
@@ -202,7 +209,7 @@ class Engine:
         turn = Turn(unit, person, channel, self.words_on(channel, person), dict(place.data), "again", self._abilities)
         turn.arabic_on_ussd = self.arabic_on_ussd
         screen = self._dialogs[place.dialog][place.step].ask(turn)
-        return Said(screen, place.version, replace_ref=place.shown.get("ref"), person=person)
+        return Said(screen, place.version, replace_ref=place.shown.get("ref"), person=person, place=place)
 
 
 def arrived(unit: Unit, heard: Heard) -> Person:
@@ -210,6 +217,11 @@ def arrived(unit: Unit, heard: Heard) -> Person:
     if heard.channel in {ChannelKind.USSD, ChannelKind.SMS}:
         return arrive_by_number(unit, Phone(heard.address))
     return arrive(unit, heard.channel, heard.address, heard.name, Language(heard.language))
+
+
+def place_of(unit: Unit, person: Person, channel: ChannelKind) -> Conversation:
+    """Where the person stands on a channel; at home when they never spoke there."""
+    return unit.conversations.get(person.id, channel) or Conversation(person.id, channel, *HOME, {}, {}, unit.now)
 
 
 def _stale(turn: Turn) -> Said:

@@ -21,6 +21,7 @@ from town.application import Town
 from town.core import Core
 
 MOST_BODY = 32 * 2**20
+TOWN_CALLBACKS = "town-callbacks-not-a-secret"
 
 
 def town_settings(data: Path, port: int, database_url: str = "", **given: Any) -> Settings:
@@ -56,7 +57,7 @@ def town_settings(data: Path, port: int, database_url: str = "", **given: Any) -
             "at_username": "town",
             "at_api_key": SecretStr("town-at-key-not-a-secret"),
             "at_api_base": f"{here}/town/africastalking",
-            "at_callback_secret": SecretStr("town-callbacks-0000000000"),
+            "at_callback_secret": SecretStr(TOWN_CALLBACKS),
             **given,
         },
     )

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from bot.dialog import Answer, Choice, Kind, Screen
-from bot.engine import HOME, Engine, Heard, Said
+from bot.engine import HOME, Engine, Heard, Said, place_of
 from bot.mouths.pages import BACK, FIRST_BESIDE_NUMBERS, MORE, Keys, pages, without_markup, without_signs
 from bot.mouths.pages import HOME as HOME_KEY
 from domain.gsm import gsm7, plain
@@ -62,8 +62,7 @@ class Reply:
 def ussd_turn(unit: Unit, engine: Engine, dialled: Dialled) -> Reply:
     """The whole turn. Raises Stale when another turn of the same person won; then it is run again and finds what that one left."""
     person = arrive_by_number(unit, dialled.phone)
-    place = unit.conversations.get(person.id, ChannelKind.USSD) or Conversation(person.id, ChannelKind.USSD, *HOME, {}, {}, unit.now)
-    return _Turn(unit, engine, dialled, person, place).reply()
+    return _Turn(unit, engine, dialled, person, place_of(unit, person, ChannelKind.USSD)).reply()
 
 
 class _Turn:
@@ -133,10 +132,11 @@ class _Turn:
     def _hear(self, answer: Answer, thing: str = "") -> Reply:
         dialled, left = self._dialled, self._place
         heard = Heard(ChannelKind.USSD, dialled.phone.e164, "", Language.EN, f"{dialled.session}:{len(dialled.text)}", answer, thing=thing)
-        said = self._engine.turn(self._unit, heard, GATEWAY)
-        self._t = self._engine.words_on(ChannelKind.USSD, self._unit.people.get(self._person.id))
-        now = self._unit.conversations.get(self._person.id, ChannelKind.USSD)
-        assert now is not None, "a turn leaves a conversation"
+        said = self._engine.answer(self._unit, heard, GATEWAY, self._person, left)
+        now = said.place
+        assert said.person is not None
+        assert now is not None, "on this channel a turn leaves a conversation"
+        self._t = self._engine.words_on(ChannelKind.USSD, said.person)
         trail = list(self._memory.get("trail", ()))
         if (now.dialog, now.step) == HOME or not left.version:
             trail = []
@@ -148,9 +148,9 @@ class _Turn:
         return self._show(said, trail)
 
     def _show(self, said: Said, trail: Any) -> Reply:
+        place = said.place
         assert said.screen is not None, "on this channel a turn shows something"
-        place = self._unit.conversations.get(self._person.id, ChannelKind.USSD)
-        assert place is not None, "shown from it"
+        assert place is not None
         at_home = (place.dialog, place.step) == HOME
         menu = _menu(said.screen)
         made = pages(
@@ -170,6 +170,8 @@ class _Turn:
     def _small(self, text: str) -> str:
         """Letters that operators refuse become question marks: better a name that cannot be read than a screen that is not shown."""
         shown = without_markup(text)
+        if gsm7(shown):
+            return shown
         if self._engine.arabic_on_ussd:
             return plain(shown) if gsm7(plain(shown)) else without_signs(shown)
         return "".join(char if gsm7(char) else "?" for char in plain(shown))

@@ -1,4 +1,4 @@
-"""The floor of a page: a bare aiohttp route that returns bytes it was given. `python -m payloom.bench.bare FILE HEADERS LOOP`."""
+"""The floor of a page, or of a turn: a bare aiohttp route that returns bytes it was given, after reading a form where one is posted. `python -m payloom.bench.bare FILE HEADERS LOOP`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ async def open_bare(body: bytes, headers: dict[str, str]) -> AsyncIterator[tuple
     async def page(_request: web.Request) -> web.Response:
         return web.Response(body=body, headers=headers)
 
+    async def form(request: web.Request) -> web.Response:
+        await request.post()
+        return web.Response(body=body, headers=headers)
+
     app = web.Application()
-    app.add_routes([web.get("/buy/{code}", page)])
+    app.add_routes([web.get("/buy/{code}", page), web.post("/ussd/{code}", form)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -85,6 +85,8 @@ def test_settling_is_measured_on_both_engines(
         ("notify", {"rates": (10,), "seconds": 1}, 1),
         ("scale", {"few": 3, "many": 9, "rounds": 1, "sales": 4, "pages": 4, "reads": 2}, 5),
         ("start", {"rounds": 1}, 3),
+        ("ussd", {"sessions": 3, "rounds": 1, "connections": 2}, 1),
+        ("ussd-crowd", {"crowd": 4, "rate": 40, "connections": 2}, 1),
     ],
 )
 def test_every_other_bench_runs(capsys: pytest.CaptureFixture[str], name: str, options: dict[str, Any], count: int) -> None:

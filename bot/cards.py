@@ -20,10 +20,16 @@ def small_order_text(t: Words, view: OrderView) -> str:
         t.html("chat.card.item", item=order.item, count=order.quantity, total=order.total),
         t.html("ussd.card.buyer", name=order.buyer_name, phone=order.phone or "-") if seller else t.html("chat.card.shop", shop=view.shop),
         t.html("chat.value", value=order.address) if seller and order.address else "",
-        t.html("ussd.card.code", code=f"{order.delivery_code[:3]} {order.delivery_code[3:]}") if _holds_code(view) else "",
+        t.html("ussd.card.code", code=spoken_code(view)) if _holds_code(view) else "",
         what_next(t, view, small=True),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def spoken_code(view: OrderView) -> str:
+    """The delivery code as people read it aloud: `739 216`."""
+    code = view.order.delivery_code
+    return f"{code[:3]} {code[3:]}"
 
 
 def _holds_code(view: OrderView) -> bool:
@@ -51,7 +57,7 @@ def order_text(t: Words, view: OrderView) -> str:
     if after:
         lines += ["", after]
     if _holds_code(view):
-        lines += ["", t.html("chat.card.code", code=f"{order.delivery_code[:3]} {order.delivery_code[3:]}")]
+        lines += ["", t.html("chat.card.code", code=spoken_code(view))]
     return "\n".join(lines)
 
 

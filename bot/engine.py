@@ -24,7 +24,6 @@ from usecases.phones import arrive_by_number
 from usecases.updates import finish_update, promise_screen, screen_delivered, waiting_update
 
 HOME = ("home", "menu")
-_NOT_AT_ONCE = Next("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +102,13 @@ class Engine:
 
     def answer(self, unit: Unit, heard: Heard, gateway: str, person: Person, place: Conversation) -> Said:
         """The turn of a person who is known already, in the place where they stand; for mouths that look at both first."""
-        t = self.words_on(heard.channel, person)
-        turn = Turn(unit, person, heard.channel, t, dict(place.data), f"{gateway}:{heard.event_key}", self._abilities)
-        turn.arabic_on_ussd = self.arabic_on_ussd
+        turn = self._turn(unit, person, place, f"{gateway}:{heard.event_key}")
         said = self._answer(turn, place, heard)
         return replace(said, attempts=tuple(turn.attempts), person=turn.person)
+
+    def _turn(self, unit: Unit, person: Person, place: Conversation, key: str) -> Turn:
+        t, data = self.words_on(place.channel, person), dict(place.data)
+        return Turn(unit, person, place.channel, t, data, key, self._abilities, arabic_on_ussd=self.arabic_on_ussd)
 
     def _answer(self, turn: Turn, place: Conversation, heard: Heard) -> Said:
         answer = (
@@ -122,34 +123,19 @@ class Engine:
             return _stale(turn)
         try:
             with turn.unit.savepoint():
-                onward = self._at_once(turn, heard.thing)
-                if onward is None:
+                done = bool(heard.thing) and commands.act_at_once(turn, heard.thing)
+                if done and turn.channel is ChannelKind.TELEGRAM:  # there the order's card shows it by itself
                     return Said(None, toast=turn.t("chat.done"))
-                onward = self._take(turn, place, answer, heard.thing) if onward is _NOT_AT_ONCE else onward
+                onward = _its_card(turn, heard.thing) if done else self._take(turn, place, answer, heard.thing)
                 turn.person = turn.unit.people.get(turn.person.id)
                 turn.t = self.words_on(turn.channel, turn.person)
-                place = self._place_of(turn, place)
                 dialog, step, screen = self._follow(turn, place, onward)
+                place = _now_theirs(turn, place)
         except Stale:
             raise
         except DomainError as refusal:
             return self._refused(turn, place, refusal)
         return self._show(turn, place, dialog, step, screen, onward.note, heard.pressed_ref)
-
-    def _at_once(self, turn: Turn, thing: str) -> Next | None:
-        """A press that needs no question is done; None where the order's card shows it by itself."""
-        if not thing or not commands.act_at_once(turn, thing):
-            return _NOT_AT_ONCE
-        if turn.channel is ChannelKind.TELEGRAM:
-            return None
-        return replace(commands.thing(turn, f"{thing.rpartition(':')[0]}:card"), note=turn.t("chat.done"))
-
-    def _place_of(self, turn: Turn, place: Conversation) -> Conversation:
-        """Where the person stands who the turn turned out to be about: a shared number may show that they were here before."""
-        if turn.person.id == place.person_id:
-            return place
-        known = turn.unit.conversations.get(turn.person.id, turn.channel)
-        return known or replace(place, person_id=turn.person.id, version=0)
 
     def _take(self, turn: Turn, place: Conversation, answer: Answer, thing: str) -> Next:
         turn.attempts.clear()
@@ -206,8 +192,7 @@ class Engine:
         place = unit.conversations.get(person.id, channel)
         if place is None:
             return Said(None)
-        turn = Turn(unit, person, channel, self.words_on(channel, person), dict(place.data), "again", self._abilities)
-        turn.arabic_on_ussd = self.arabic_on_ussd
+        turn = self._turn(unit, person, place, "again")
         screen = self._dialogs[place.dialog][place.step].ask(turn)
         return Said(screen, place.version, replace_ref=place.shown.get("ref"), person=person, place=place)
 
@@ -222,6 +207,19 @@ def arrived(unit: Unit, heard: Heard) -> Person:
 def place_of(unit: Unit, person: Person, channel: ChannelKind) -> Conversation:
     """Where the person stands on a channel; at home when they never spoke there."""
     return unit.conversations.get(person.id, channel) or Conversation(person.id, channel, *HOME, {}, {}, unit.now)
+
+
+def _its_card(turn: Turn, thing: str) -> Next:
+    """The order that a press was about, with a word that it was done."""
+    return replace(commands.thing(turn, f"{thing.rpartition(':')[0]}:card"), note=turn.t("chat.done"))
+
+
+def _now_theirs(turn: Turn, place: Conversation) -> Conversation:
+    """The conversation of whoever the turn turned out to be about: a shared number may show that they were here before."""
+    if turn.person.id == place.person_id:
+        return place
+    known = turn.unit.conversations.get(turn.person.id, turn.channel)
+    return known or replace(place, person_id=turn.person.id, version=0)
 
 
 def _stale(turn: Turn) -> Said:

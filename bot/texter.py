@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.cards import spoken_code
 from bot.teller import Telling, fact_text, plain_text, read_telling
 from domain.ids import dial_link
 from domain.money import Money
@@ -58,6 +59,6 @@ def _order(t: Words, view: OrderView, message: OutboxMessage, house: House) -> s
         key += "_direct"
     if not t.has(key):
         return fact_text(t, view, message)
-    code = f"{order.delivery_code[:3]} {order.delivery_code[3:]}" if OrderAct.CONFIRM in view.acts else "-"
+    code = spoken_code(view) if OrderAct.CONFIRM in view.acts else "-"
     url = f"{house.base_url}/track/{view.track_token}"
     return t.html(key, number=order.number, total=order.total, shop=view.shop, item=order.item, code=code, url=url, ussd=house.ussd_code)

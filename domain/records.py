@@ -279,3 +279,19 @@ class RawEvent:
     raw: bytes
     source: str
     headers: dict[str, Any] = field(default_factory=dict)
+
+    def kept(
+        self,
+        number: InboxId,
+        event_key: str,
+        now: datetime,
+        state: InboxState,
+        *,
+        tries: int = 0,
+        act_at: datetime | None = None,
+        error: str = "",
+    ) -> InboxEvent:
+        """As a row of the inbox."""
+        return InboxEvent(
+            number, self.gateway, event_key, self.kind, self.raw, self.headers, self.source, now, state, tries=tries, act_at=act_at, error=error
+        )  # fmt: skip

@@ -73,22 +73,8 @@ def receive(unit: Unit, event: RawEvent, event_key: str, notice: Notice | None) 
         state, error = _try(unit, notice)
     if known is not None:
         return Received.REPEATED
-    unit.inbox.keep(
-        InboxEvent(
-            id=InboxId(unit.new_id()),
-            gateway=event.gateway,
-            event_key=event_key,
-            kind=event.kind,
-            raw=event.raw,
-            headers=event.headers,
-            source=event.source,
-            received_at=unit.now,
-            state=state,
-            tries=1,
-            act_at=unit.now + RETRY_EVENT if state is InboxState.STORED else None,
-            error=error,
-        )
-    )
+    act_at = unit.now + RETRY_EVENT if state is InboxState.STORED else None
+    unit.inbox.keep(event.kept(InboxId(unit.new_id()), event_key, unit.now, state, tries=1, act_at=act_at, error=error))
     return {InboxState.STORED: Received.STORED, InboxState.PARKED: Received.PARKED}.get(state, Received.APPLIED)
 
 

@@ -22,7 +22,7 @@ from domain.payment import Unreadable
 from domain.person import ChannelKind, ChannelState
 from domain.phone import Phone, read_phone
 from domain.ports import Delivery, Sent, Unit
-from domain.records import InboxEvent, OutboxMessage, RawEvent
+from domain.records import OutboxMessage, RawEvent
 from usecases.outbox import record_sent
 from usecases.people import channel_gone
 from usecases.phones import arrive_by_number
@@ -263,18 +263,5 @@ def _want(unit: Unit, phone: Phone, state: ChannelState) -> None:
 
 
 def _keep(unit: Unit, event: RawEvent, event_key: str, state: InboxState, error: str = "") -> None:
-    unit.inbox.keep(
-        InboxEvent(
-            id=InboxId(unit.new_id()),
-            gateway=GATEWAY,
-            event_key=event_key,
-            kind=event.kind,
-            raw=event.raw,
-            headers=event.headers,
-            source=event.source,
-            received_at=unit.now,
-            state=state,
-            act_at=unit.now + HANDLED_IN if state is InboxState.STORED else None,
-            error=error,
-        )
-    )
+    act_at = unit.now + HANDLED_IN if state is InboxState.STORED else None
+    unit.inbox.keep(event.kept(InboxId(unit.new_id()), event_key, unit.now, state, act_at=act_at, error=error))

@@ -170,11 +170,10 @@ class _Turn:
     def _small(self, text: str) -> str:
         """Letters that operators refuse become question marks: better a name that cannot be read than a screen that is not shown."""
         shown = without_markup(text)
-        if gsm7(shown):
-            return shown
-        if self._engine.arabic_on_ussd:
-            return plain(shown) if gsm7(plain(shown)) else without_signs(shown)
-        return "".join(char if gsm7(char) else "?" for char in plain(shown))
+        sayable = shown if gsm7(shown) else plain(shown)
+        if gsm7(sayable):
+            return sayable
+        return without_signs(shown) if self._engine.arabic_on_ussd else "".join(char if gsm7(char) else "?" for char in sayable)
 
 
 def _menu(screen: Screen) -> dict[str, Choice]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from payloom.bench.load import whole
 from payloom.bench.process import Answer, serve
 
 ME = {"id": 100200300, "is_bot": True, "first_name": "Bench", "username": "payloom_bot"}
@@ -58,16 +59,13 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer
         buffer += data
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0:
+        found = whole(buffer)
+        if found is None:
             return
-        at = buffer.lower().find(b"content-length:", 0, end)
-        length = int(buffer[at + 15 : buffer.find(b"\r\n", at)]) if at >= 0 else 0
-        if len(buffer) < end + 4 + length:
-            return
+        begins, ends = found
         method = buffer[: buffer.find(b" HTTP/")].rpartition(b"/")[2].partition(b"?")[0].decode()
-        body = bytes(buffer[end + 4 : end + 4 + length])
-        del buffer[: end + 4 + length]
+        body = bytes(buffer[begins:ends])
+        del buffer[:ends]
         if method == "getUpdates":
             asyncio.get_running_loop().call_later(POLL_S, self._say, [])
         else:

@@ -73,6 +73,16 @@ class _Load:
             self.done.set_result(None)
 
 
+def whole(buffer: bytearray) -> tuple[int, int] | None:
+    """Where the body of the first message begins and ends; None while something of it lacks."""
+    end = buffer.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    at = buffer.lower().find(b"content-length:", 0, end)
+    length = int(buffer[at + 15 : buffer.find(b"\r\n", at)]) if at >= 0 else 0
+    return (end + 4, end + 4 + length) if len(buffer) >= end + 4 + length else None
+
+
 class _Connection(asyncio.Protocol):
     """One request under way at a time."""
 
@@ -108,12 +118,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer
         buffer += data
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        at = buffer.lower().find(b"content-length:", 0, end)
-        length = int(buffer[at + 15 : buffer.find(b"\r\n", at)]) if at >= 0 else 0
-        if len(buffer) < end + 4 + length:
+        if whole(buffer) is None:
             return
         status, size = buffer[9:12].decode(), len(buffer)
         buffer.clear()

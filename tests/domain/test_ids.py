@@ -13,6 +13,7 @@ from domain.ids import (
     checkout_number,
     code_from,
     delivery_code,
+    dial_link,
     link_code,
     link_dial,
     order_number,
@@ -110,3 +111,8 @@ def test_a_link_can_be_dialled_and_is_found_again(number: int) -> None:
 @pytest.mark.parametrize("dialled", ["", "28629151", "999999999", "1234567890", "12a", "٣", "-1"])
 def test_what_no_link_has_is_no_link(dialled: str) -> None:
     assert read_link_dial(dialled) is None
+
+
+def test_a_dialled_link_stands_behind_the_service_code() -> None:
+    assert dial_link("*384*77#", "PL-22222") == "*384*77*0#"
+    assert dial_link("*384*77#", "PL-22223") == "*384*77*1#"

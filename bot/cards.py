@@ -21,6 +21,7 @@ def small_order_text(t: Words, view: OrderView) -> str:
         t.html("ussd.card.buyer", name=order.buyer_name, phone=order.phone or "-") if seller else t.html("chat.card.shop", shop=view.shop),
         t.html("chat.value", value=order.address) if seller and order.address else "",
         t.html("ussd.card.code", code=spoken_code(view)) if _holds_code(view) else "",
+        t.html("ussd.card.check", check=view.check_number),
         what_next(t, view, small=True),
     ]
     return "\n".join(line for line in lines if line)
@@ -58,6 +59,7 @@ def order_text(t: Words, view: OrderView) -> str:
         lines += ["", after]
     if _holds_code(view):
         lines += ["", t.html("chat.card.code", code=spoken_code(view))]
+    lines += ["", t.html("chat.card.check", check=view.check_number)]
     return "\n".join(lines)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.dialog import Answer, Next, Turn
+from bot.dialogs import carry, check
+from domain.check import read_check
 from domain.errors import NotFound
 from domain.ids import OrderId, read_digits, read_link_code
 from domain.order import OrderAct
@@ -16,8 +18,8 @@ from usecases.people import set_role
 from usecases.views import order_for, party_in_order
 
 FOLLOW = "f"
-COMMANDS_SELLER = ("sell", "links", "orders", "wallet", "buy", "purchases", "role", "language", "help")
-COMMANDS_BUYER = ("buy", "purchases", "sell", "role", "language", "help")
+COMMANDS_SELLER = ("sell", "links", "orders", "wallet", "buy", "purchases", "check", "practice", "role", "settings", "language", "help")
+COMMANDS_BUYER = ("buy", "purchases", "sell", "role", "settings", "language", "help")
 
 
 def command(turn: Turn, answer: Answer) -> Next:
@@ -34,11 +36,13 @@ def _start(turn: Turn, rest: str) -> Next:
         return Next("card", "buy", {"code": code}, forget=True)
     if rest == "sell":
         return _COMMANDS["sell"](turn, "")
+    if rest.startswith(carry.PREFIX):
+        return carry.take_up(turn, rest.removeprefix(carry.PREFIX))
     if rest.startswith(FOLLOW):
         return _follow(turn, rest.removeprefix(FOLLOW))
     if not turn.person.welcomed:
-        return Next("language", "start", forget=True)
-    return _home(turn, rest)
+        return Next("language", "start", forget=True, note=carry.gone_elsewhere(turn))
+    return carry.offer(turn) or _home(turn, rest)
 
 
 def _follow(turn: Turn, token: str) -> Next:
@@ -50,11 +54,14 @@ def _follow(turn: Turn, token: str) -> Next:
 
 
 def _home(turn: Turn, rest: str) -> Next:
-    return Next("menu", "home", forget=True)
+    return Next("menu", "home", forget=True, note=carry.gone_elsewhere(turn))
 
 
 def _buy(turn: Turn, rest: str) -> Next:
+    """Dialled digits come here too: those of a link, or a check number, which has more of them."""
     code = read_link_code(rest)
+    if code is None and (asked := read_check(rest)) is not None and asked.number:
+        return check.begin(turn, rest)
     return Next("card", "buy", {"code": code}, forget=True) if code else Next("code", "buy", forget=True)
 
 
@@ -71,12 +78,24 @@ def _language(turn: Turn, rest: str) -> Next:
     return Next("language", "start", forget=True)
 
 
+def _settings(turn: Turn, rest: str) -> Next:
+    return Next("menu", "settings", forget=True)
+
+
 def _help(turn: Turn, rest: str) -> Next:
     return Next("help", "home", forget=True)
 
 
+def _practice(turn: Turn, rest: str) -> Next:
+    return Next("intro", "practice", forget=True)
+
+
 def _purchases(turn: Turn, rest: str) -> Next:
     return Next("list", "purchases", forget=True)
+
+
+def _email(turn: Turn, rest: str) -> Next:
+    return Next("address", "email", forget=True)
 
 
 def _seller(dialog: str, step: str) -> Callable[[Turn, str], Next]:
@@ -101,13 +120,17 @@ _COMMANDS: dict[str, Callable[[Turn, str], Next]] = {
     "language": _language,
     "lugha": _language,
     "role": _role,
+    "settings": _settings,
     "sell": _seller("sell", "name"),
     "links": _seller("links", "list"),
     "orders": _seller("orders", "list"),
     "wallet": _seller("wallet", "balance"),
     "buy": _buy,
+    "check": check.begin,
+    "practice": _practice,
     "track": _track,
     "purchases": _purchases,
+    "email": _email,
 }
 
 

@@ -136,6 +136,9 @@ class Turn:
         return language is not Language.AR or self.channel is not ChannelKind.USSD or self.arabic_on_ussd
 
     def _short(self, key: str) -> str:
+        own = f"sms.{key.removeprefix('chat.')}"
+        if self.channel is ChannelKind.SMS and self.t.has(own):
+            return own
         return short_key(self.t, key) if self.small else key
 
     def say(self, key: str, /, **values: Any) -> str:

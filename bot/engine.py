@@ -74,7 +74,7 @@ class Said:
     thanks: str = ""
     """Said first, to take the keyboard away that asked for a contact."""
     place: Conversation | None = None
-    """Where the person stands now, as it was saved."""
+    """Where the person stands now: saved, but on USSD, where the mouth saves it with what the phone shows."""
 
 
 class Engine:
@@ -104,7 +104,7 @@ class Engine:
         """The turn of a person who is known already, in the place where they stand; for mouths that look at both first."""
         turn = self._turn(unit, person, place, f"{gateway}:{heard.event_key}")
         said = self._answer(turn, place, heard)
-        return replace(said, attempts=tuple(turn.attempts), person=turn.person)
+        return said if said.person is not None else replace(said, attempts=tuple(turn.attempts), person=turn.person)
 
     def _turn(self, unit: Unit, person: Person, place: Conversation, key: str) -> Turn:
         t, data = self.words_on(place.channel, person), dict(place.data)
@@ -176,22 +176,27 @@ class Engine:
         shown: dict[str, Any] = {"fresh": screen.fresh, "ref": None}
         if screen.contact:
             shown["labels"] = {choice.text: choice.key for row in screen.rows for choice in row}
-        saved = turn.unit.conversations.put(replace(place, dialog=dialog, step=step, data=turn.data, updated_at=turn.unit.now, shown=shown))
+        left = Conversation(place.person_id, place.channel, dialog, step, turn.data, shown, turn.unit.now, place.version)
+        if turn.channel is ChannelKind.USSD:  # the answer to the request is the only way to say anything: nothing is promised
+            return Said(screen, attempts=tuple(turn.attempts), person=turn.person, place=left)
+        saved = turn.unit.conversations.put(left)
         plain = not (screen.fresh or screen.picture or screen.qr or screen.contact or place.shown.get("fresh"))
         in_place = plain and before is not None and before == pressed_ref
-        promised = turn.channel is not ChannelKind.USSD  # there the answer to the request is the only way to say anything
-        outbox_id = promise_screen(turn.unit, turn.person.id, turn.channel, saved.version, turn.key) if promised else None
+        outbox_id = promise_screen(turn.unit, turn.person.id, turn.channel, saved.version, turn.key)
         strip = before if before is not None and not in_place and not place.shown.get("fresh") else None
         thanks = turn.t("chat.thanks") if place.shown.get("labels") and not screen.contact else ""
         return Said(
-            screen, saved.version, replace_ref=before if in_place else None, strip_ref=strip, outbox_id=outbox_id, thanks=thanks, place=saved
+            screen, saved.version, replace_ref=before if in_place else None, strip_ref=strip, attempts=tuple(turn.attempts), outbox_id=outbox_id,
+            person=turn.person, thanks=thanks, place=saved,
         )  # fmt: skip
 
     def again(self, unit: Unit, person: Person, channel: ChannelKind) -> Said:
         """The present screen once more, as things stand now: for a live message, or one that was never delivered."""
         place = unit.conversations.get(person.id, channel)
-        if place is None:
-            return Said(None)
+        return Said(None) if place is None else self.at(unit, person, place)
+
+    def at(self, unit: Unit, person: Person, place: Conversation) -> Said:
+        """What somebody sees who stands in this place. Raises what its step raises: what it was about may be gone."""
         turn = self._turn(unit, person, place, "again")
         screen = self._dialogs[place.dialog][place.step].ask(turn)
         return Said(screen, place.version, replace_ref=place.shown.get("ref"), person=person, place=place)

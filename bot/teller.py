@@ -156,5 +156,7 @@ def plain_text(t: Words, message: OutboxMessage) -> str:
         return t.html(
             "chat.fact.money_returned", total=Money(payload["amount_minor"], payload["currency"]), receipt=payload.get("receipt", "")
         )
+    if message.fact == "webhook_off":
+        return t.html("chat.fact.webhook_off", host=payload["host"], why=t(f"chat.webhook_off.{payload['why']}"))
     what = str(payload.pop("what", message.fact))
     return t.html("chat.fact.alert", what=what, facts=", ".join(f"{name} {value}" for name, value in sorted(payload.items())))

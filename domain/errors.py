@@ -23,6 +23,8 @@ class DomainError(Exception):
     """`code` names the fact, `facts` holds the values a sentence about it needs."""
 
     code: ClassVar[str] = "error"
+    keeps: ClassVar[bool] = False
+    """What its unit wrote stays, although it is raised: only for a refusal that has to be counted, and that comes before all other writing."""
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(f"{self.code} {facts}" if facts else self.code)
@@ -74,6 +76,18 @@ class CannotPay(Refused):
 
 class NotProvedYet(Refused):
     code = "not_proved_yet"
+
+
+class BadCode(Refused):
+    """Facts: `reason`: wrong (with `tries_left`), expired (or never made), used, used_up (too many wrong tries)."""
+
+    code = "bad_code"
+
+
+class WrongCode(BadCode):
+    """A wrong try counts, so the unit that raises this is committed all the same."""
+
+    keeps = True
 
 
 class KeyReused(Refused):

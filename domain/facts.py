@@ -46,9 +46,12 @@ _ALL: Final = (
     Fact("warn_release", Urgency.WORK),
     Fact("digital_ready", Urgency.MONEY),
     Fact("alert", Urgency.MONEY, card=False),
-    Fact("text_answer", Urgency.WORK, card=False),
     Fact("link_made", Urgency.WORK, card=False),
     Fact("screen", Urgency.MONEY, card=False),
+    Fact("carry", Urgency.MONEY, card=False),
+    Fact("joined", Urgency.MONEY, card=False),
+    Fact("webhook_off", Urgency.WORK, card=False),
+    Fact("mail_code", Urgency.MONEY, card=False),
 )
 
 FACTS: Final[dict[str, Fact]] = {fact.name: fact for fact in _ALL}

@@ -76,7 +76,9 @@ def gsm7(text: str) -> bool:
 
 def units(text: str) -> int:
     """Septets when all of it fits the alphabet, else UTF-16 units."""
-    return sum(_weights(text, gsm7(text)))
+    if not gsm7(text):
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) if EXTENSION.isdisjoint(text) else sum(_weights(text, narrow=True))
 
 
 def segments(text: str) -> int:

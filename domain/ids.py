@@ -18,6 +18,9 @@ RefundId = NewType("RefundId", int)
 InboxId = NewType("InboxId", int)
 OutboxId = NewType("OutboxId", int)
 ApiKeyId = NewType("ApiKeyId", int)
+WebhookEndpointId = NewType("WebhookEndpointId", int)
+WebhookEventId = NewType("WebhookEventId", int)
+WebhookDeliveryId = NewType("WebhookDeliveryId", int)
 
 ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Codes are read over the phone: no 0 O 1 I L."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from domain.channel import ChannelKind as ChannelKind
 from domain.errors import BadInput
 from domain.ids import OrganizationId, PersonId
 from domain.phone import Phone
 from domain.rights import Party
+from domain.wants import PLAIN, Wants, Way
 
 
 class Language(StrEnum):
@@ -43,15 +45,7 @@ class Person:
     created_at: datetime
     welcomed: bool = False
     version: int = 0
-
-
-class ChannelKind(StrEnum):
-    """USSD can only answer: what must reach somebody who uses it goes by SMS to the same number."""
-
-    TELEGRAM = "telegram"
-    USSD = "ussd"
-    SMS = "sms"
-    EMAIL = "email"
+    wants: Wants = PLAIN
 
 
 class ChannelState(StrEnum):
@@ -109,6 +103,15 @@ class Conversation:
     version: int = 0
 
 
+COOLING = timedelta(hours=24)
+
+
+def cooling_until(channels: Sequence[Channel]) -> datetime | None:
+    """Until when money does not go out to somebody: a day after the last way to reach them was joined to those they had; None where none was."""
+    joined = sorted(channel.created_at for channel in channels)[1:]
+    return joined[-1] + COOLING if joined else None
+
+
 MOST_NAME = 64
 
 
@@ -134,16 +137,20 @@ def clean_text(text: str, what: str, limit: int) -> str:
 class People(Protocol):
     def get(self, person_id: PersonId) -> Person: ...
     def by_address(self, kind: ChannelKind, address: str) -> Person | None: ...
+    def expect(self, kind: ChannelKind, address: str, channel: ChannelKind) -> None:
+        """Whoever has this address is about to be asked for, and where they stand on `channel`: fetch both at once."""
+        ...
+
     def by_phone(self, phone: Phone) -> Sequence[Person]: ...
     def add(self, person: Person) -> None: ...
     def save(self, person: Person) -> Person: ...
     def add_channel(self, channel: Channel) -> None: ...
     def channels(self, person_id: PersonId) -> Sequence[Channel]: ...
-    def reach(self, person_id: PersonId) -> Sequence[tuple[PersonId, ChannelKind]]:
+    def reach(self, person_id: PersonId) -> Sequence[tuple[PersonId, Way]]:
         """Active channels of one person."""
         ...
 
-    def reach_members(self, organization_id: OrganizationId) -> Sequence[tuple[PersonId, ChannelKind]]:
+    def reach_members(self, organization_id: OrganizationId) -> Sequence[tuple[PersonId, Way]]:
         """Active channels of everybody who acts for an organization."""
         ...
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import phonenumbers
@@ -36,10 +37,19 @@ class Phone:
         """What an STK prompt can be sent to: 2547XXXXXXXX or 2541XXXXXXXX."""
         return len(self.e164) == 13 and self.e164[:5] in {"+2547", "+2541"}
 
+    @property
+    def country(self) -> str:
+        """Two letters such as `KE`; empty for a number that no country has."""
+        try:
+            return phonenumbers.region_code_for_number(phonenumbers.parse(self.e164)) or ""
+        except phonenumbers.NumberParseException:
+            return ""
+
     def __str__(self) -> str:
         return self.e164
 
 
+@lru_cache(maxsize=4096)
 def read_phone(text: str, country: str = MPESA_COUNTRY) -> Phone:
     """The number a person typed: `0712 345678`, `+254...`, `254...`, `00254...`, `٠٧١٢...`. Raises BadInput(`phone`, `not_a_phone`).
 

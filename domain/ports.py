@@ -9,12 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from domain.codes import Codes
 from domain.link import Links
 from domain.order import Disputes, Orders
 from domain.payment import Checkouts, Gateway, Payments
 from domain.person import Conversations, Organizations, People
 from domain.records import Books, Files, Inbox, Keys, Limits, Marks, Outbox, Seals, Settings, Trail
 from domain.tokens import Tokens
+from domain.webhook import Webhooks
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +48,8 @@ class House:
     currency: str
     fee_bps: int
     ussd_code: str = "*384*77#"
+    webhook_loopback: bool = False
+    mail: bool = False
 
 
 class Unit(Protocol):
@@ -90,9 +94,13 @@ class Unit(Protocol):
     @property
     def marks(self) -> Marks: ...
     @property
+    def codes(self) -> Codes: ...
+    @property
     def tokens(self) -> Tokens: ...
     @property
     def seals(self) -> Seals: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
     def new_id(self) -> int:
         """A 63-bit id that grows with time."""
         ...
@@ -156,6 +164,8 @@ class Message:
     ask_contact: str = ""
     remove_keyboard: bool = False
     silent: bool = False
+    own_letters: bool = False
+    """Sent in the letters it is written in, although others would cost less: a sentence in Arabic that holds more Latin names than words of its own."""
 
 
 class Messenger(Protocol):
@@ -165,6 +175,27 @@ class Messenger(Protocol):
     async def edit(self, address: str, ref: str, message: Message) -> Sent: ...
     async def strip(self, address: str, ref: str) -> None:
         """Take the buttons of a finished step away. Failing does no harm: old buttons are refused when pressed."""
+        ...
+
+
+class Letter(Protocol):
+    """Both readings of one text. `unsubscribe` is an address of ours that takes one POST (RFC 8058), or empty."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def html(self) -> str: ...
+    @property
+    def unsubscribe(self) -> str: ...
+
+
+class Post(Protocol):
+    """Takes letters. Raises for nothing that a server, the network or an address does."""
+
+    async def send(self, address: str, letter: Letter, mark: str) -> Sent:
+        """`mark` is the unguessable part of its Message-ID, the same for every try."""
         ...
 
 

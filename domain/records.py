@@ -7,7 +7,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from domain.ids import ApiKeyId, FileId, InboxId, OrderId, OrganizationId, OutboxId, PersonId
@@ -38,7 +38,10 @@ class InboxEvent:
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """One fact for one person on one channel; (key, person_id, channel) is unique."""
+    """One fact for one person on one channel; (key, person_id, channel) is unique.
+
+    `ref` is the provider's id of what was sent last, `report` what it then told of it in its own word; `act_at` when it is due, which for what can wait may be the morning.
+    """
 
     id: OutboxId
     fact: str
@@ -55,6 +58,8 @@ class OutboxMessage:
     sent_at: datetime | None = None
     error: str = ""
     version: int = 0
+    ref: str | None = None
+    report: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,15 +195,29 @@ class Outbox(Protocol):
 
     def get(self, outbox_id: OutboxId) -> OutboxMessage: ...
     def save(self, message: OutboxMessage) -> OutboxMessage: ...
-    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[OutboxMessage]:
-        """Take due messages, most urgent and oldest first; they are due again at `until` if nothing is heard of them."""
+    def claim(self, now: datetime, until: datetime, limit: int, channel: ChannelKind) -> Sequence[OutboxMessage]:
+        """Take due messages, most urgent and oldest first, of people with whom nobody is talking there now; they are due again at `until` if
+        nothing is heard of them."""
         ...
 
     def parked(self) -> Sequence[OutboxId]:
         """What the last claim could not read: it is DEAD now."""
         ...
 
+    def by_ref(self, channel: ChannelKind, ref: str) -> OutboxMessage | None: ...
+    def revive(self, error: str | None, now: datetime, limit: int) -> int:
+        """The dead of one error (of any, when None) are due again. How many."""
+        ...
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Throw away what is over, is about no order, and was made before that instant. How many."""
+        ...
+
     def dead(self, limit: int) -> Sequence[OutboxMessage]: ...
+    def causes(self, limit: int) -> Sequence[tuple[ChannelKind, str, int]]:
+        """What the dead died of, the most frequent first: channel, error, how many."""
+        ...
+
     def waiting(self) -> tuple[int, datetime | None]:
         """How many wait, and since when the oldest does."""
         ...
@@ -261,6 +280,18 @@ class Limits(Protocol):
         ...
 
     def seen(self, name: str, subject: str, window_s: int, now: datetime) -> int: ...
+    def forget(self, before: datetime, limit: int) -> int:
+        """Windows that began before that instant count for nobody any more. How many were thrown away."""
+        ...
+
+    def take_places(self, name: str, count: int, every: timedelta, after: datetime, until: datetime) -> tuple[datetime, bool]:
+        """The next `count` places, `every` apart and none before `after`, of a row that all processes share: the first. False: it is after
+        `until`, and none was taken."""
+        ...
+
+    def hold_places(self, name: str, until: datetime) -> None:
+        """There is no place before that instant."""
+        ...
 
 
 class Marks(Protocol):

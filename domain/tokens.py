@@ -24,6 +24,8 @@ class Purpose(StrEnum):
     FOLLOW = "follow"
     FILE = "file"
     SETTINGS = "settings"
+    LETTER = "letter"
+    MAIL = "mail"
 
 
 class Tokens:
@@ -50,6 +52,19 @@ class Tokens:
         body, mark = raw[:_ID_BYTES], raw[_ID_BYTES:]
         genuine = [hmac.compare_digest(mark, self._mark(key, purpose, body)) for key in self._keys]
         return int.from_bytes(body, "big") if any(genuine) else None
+
+    def digest(self, text: str) -> str:
+        """What is stored of a short secret, in hex: without a key of ours nobody can try all there are."""
+        return self.digests(text)[0]
+
+    def digests(self, text: str) -> tuple[str, ...]:
+        """The same under every key, the one that writes first: whatever of these is stored was made from this text."""
+        return tuple(hmac.digest(key, b"digest\0" + text.encode(), "sha256").hex() for key in self._keys)
+
+    def matches(self, text: str, digest: str) -> bool:
+        """Whether `digest` was made from this text, by any key. Compared in constant time."""
+        genuine = [hmac.compare_digest(digest.encode(), ours.encode()) for ours in self.digests(text)]
+        return any(genuine)
 
     @staticmethod
     def _mark(key: bytes, purpose: Purpose, body: bytes) -> bytes:

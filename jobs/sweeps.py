@@ -11,7 +11,7 @@ import structlog
 from domain.ids import OrderId
 from domain.payment import Unreadable
 from domain.records import InboxEvent, RawEvent
-from usecases import checkouts, links, orders, payments, refunds, settlement, sweeps
+from usecases import checkouts, codes, links, orders, payments, refunds, settlement, sweeps
 from usecases.hall import Hall
 
 BATCH = 100
@@ -90,6 +90,10 @@ class Timers:
 
     async def _rest(self, order_id: OrderId, error: Exception) -> None:
         await self._hall.store.write(sweeps.rest_order, order_id, type(error).__name__)
+
+
+async def forget_codes(hall: Hall) -> int:
+    return await hall.store.write(codes.prune_codes, BATCH)
 
 
 async def send_refunds(hall: Hall) -> int:

@@ -34,14 +34,16 @@ class Jobs:
     """Runs the timetable until closed. A job that is still running is not started a second time in this process."""
 
     def __init__(self, hall: Hall, tellers: Mapping[ChannelKind, outbox.Teller], also: tuple[Timed, ...] = ()) -> None:
+        self._closing = False
         self.table: tuple[Timed, ...] = (
-            Timed("outbox", 1, lambda: outbox.deliver(hall, tellers), "outbox"),
+            *(Timed(f"outbox_{kind}", 1, outbox.Lane(hall, kind, tellers.get(kind), self._is_closing), "outbox") for kind in ChannelKind),
             Timed("attempts", 3, lambda: sweeps.send_attempts(hall)),
             Timed("ask_gateways", 1, lambda: sweeps.ask_gateways(hall)),
             Timed("events", 5, lambda: sweeps.apply_events(hall)),
             Timed("refunds", 2, lambda: sweeps.send_refunds(hall), "refunds"),
             Timed("expire", 5, lambda: sweeps.expire(hall)),
             Timed("orders", 5, sweeps.Timers(hall)),
+            Timed("codes", 600, lambda: sweeps.forget_codes(hall)),
             Timed("seal", 60, lambda: seal(hall)),
             *also,
         )
@@ -74,6 +76,8 @@ class Jobs:
         done = 0
         async with self._locks[timed.name]:
             for _ in range(MOST_ROUNDS):
+                if self._closing:
+                    break
                 try:
                     count = await timed.job()
                 except Exception:  # noqa: BLE001 - a job that fails comes again at its next time
@@ -96,8 +100,12 @@ class Jobs:
                 break
         return done
 
+    def _is_closing(self) -> bool:
+        return self._closing
+
     async def close(self) -> None:
         """What is under way comes to its end; nothing new begins."""
+        self._closing = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         for stop in self._stops:

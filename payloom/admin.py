@@ -20,10 +20,11 @@ refund = typer.Typer(help="Money on its way back.", **_QUIET)
 inbox = typer.Typer(help="What providers told us.", **_QUIET)
 outbox = typer.Typer(help="What people are told.", **_QUIET)
 gateway = typer.Typer(help="Who carries payments.", **_QUIET)
+webhook = typer.Typer(help="Whose servers are told.", **_QUIET)
 admins = typer.Typer(help="Who gets the alerts.", **_QUIET)
 for name, part in (
     ("organization", organization), ("member", member), ("api-key", api_key), ("refund", refund), ("inbox", inbox), ("outbox", outbox),
-    ("gateway", gateway), ("admins", admins),
+    ("gateway", gateway), ("webhook", webhook), ("admins", admins),
 ):  # fmt: skip
     desk.add_typer(part, name=name)
 
@@ -251,16 +252,25 @@ def inbox_replay(number: Number) -> Task:
     return Task("admin_money.inbox_replay", {"number": number})
 
 
-@outbox.command("dead")
+@outbox.command("list")
+@outbox.command("dead", hidden=True)
 def outbox_dead() -> Task:
-    """Messages that could not be told."""
+    """Messages that could not be told, and how many died of each error."""
     return Task("admin_money.outbox_dead")
 
 
 @outbox.command("retry")
-def outbox_retry(number: Number) -> Task:
-    """Tell it again."""
-    return Task("admin_money.outbox_retry", {"number": number})
+def outbox_retry(
+    number: Annotated[int, typer.Argument(help="Of one message.", show_default=False)] = 0,
+    error: Annotated[str, typer.Option(help="All that died of this error, as the list shows it.", show_default=False)] = "",
+    every: Annotated[bool, typer.Option("--all", help="All that are dead.")] = False,
+) -> Task:
+    """Tell it again: one message, those of one error, or all."""
+    if (number != 0) + bool(error) + every != 1:
+        raise typer.BadParameter("one of: the number of a message, --error ERROR, --all")
+    return (
+        Task("admin_money.outbox_retry", {"number": number}) if number else Task("admin_money.outbox_retry_all", {"error": error or None})
+    )
 
 
 @gateway.command("set")
@@ -289,6 +299,26 @@ def gateway_pause(name: Annotated[Carrier, typer.Argument(show_default=False)]) 
 def gateway_resume(name: Annotated[Carrier, typer.Argument(show_default=False)]) -> Task:
     """New payments again."""
     return Task("admin_gateway.pause", {"gateway": name.value, "paused": False})
+
+
+@webhook.command("list")
+def webhook_list() -> Task:
+    """Where organizations are told of what happens, and how that goes."""
+    return Task("admin_webhook.show")
+
+
+@webhook.command("disable")
+def webhook_disable(number: Number) -> Task:
+    """Nothing is posted there any more; its owner hears it, and alone can switch it on again."""
+    return Task("admin_webhook.disable", {"number": number})
+
+
+@webhook.command("replay")
+def webhook_replay(
+    number: Number, hours: Annotated[int, typer.Option(min=1, max=24 * 90, help="What was made in the last so many hours.")] = 24
+) -> Task:
+    """Send again what failed there."""
+    return Task("admin_webhook.replay", {"number": number, "hours": hours})
 
 
 @desk.command("rotate-keys")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, cast
 
 from domain.errors import NotFound
@@ -15,6 +15,7 @@ from payloom.admin_task import Room, Said
 from usecases import admin
 from usecases.admin import DESK
 from usecases.gateways import PLATFORM, credentials_of, pause_gateway, save_credentials
+from usecases.webhooks import reseal_endpoint
 
 SHOWN: Final = ("short_code", "till", "transaction_type")
 """What of the credentials is no secret."""
@@ -90,13 +91,24 @@ async def rotate_keys(room: Room) -> Said:
             again += await room.write(lambda unit, desk, owner=owner, gateway=gateway: _reseal(unit, desk, owner, gateway))  # type: ignore[misc]
         except CannotOpen:
             lost.append(f"{gateway} of organization {owner}")
-    lines = [f"{again} sealed again with the first key, {len(rows) - again - len(lost)} were already"]
+    endpoints = await room.read(lambda unit, _: [endpoint.id for endpoint in unit.webhooks.every_endpoint()])
+    for endpoint_id in endpoints:
+        try:
+            again += await room.write(lambda unit, _, endpoint_id=endpoint_id: reseal_endpoint(unit, DESK, endpoint_id, _rotate(unit)))  # type: ignore[misc]
+        except CannotOpen:
+            lost.append(f"webhook {endpoint_id}")
+    count = len(rows) + len(endpoints)
+    lines = [f"{again} sealed again with the first key, {count - again - len(lost)} were already"]
     lines += [f"{one} cannot be opened with any of PAYLOOM_ENCRYPTION_KEYS: put its key back, or set it again" for one in lost]
     if not lost:
         lines.append("the other keys of PAYLOOM_ENCRYPTION_KEYS are not needed any more")
-    return Said(lines, data={"resealed": again, "already": len(rows) - again - len(lost), "lost": lost}, code=1 if lost else 0)
+    return Said(lines, data={"resealed": again, "already": count - again - len(lost), "lost": lost}, code=1 if lost else 0)
 
 
 def _reseal(unit: Any, desk: Any, owner: OrganizationId, gateway: str) -> bool:
     settings = unit.settings.get(owner, gateway)
-    return settings is not None and admin.reseal(unit, desk, DESK, cast(_Rotates, unit.seals).rotate, settings)
+    return settings is not None and admin.reseal(unit, desk, DESK, _rotate(unit), settings)
+
+
+def _rotate(unit: Any) -> Callable[[str, str], str]:
+    return cast(_Rotates, unit.seals).rotate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from domain.errors import NotFound
@@ -17,6 +18,7 @@ from usecases import admin, disputes, outbox, refunds, settlement
 from usecases.admin import DESK
 
 MOST = 200
+MOST_CAUSES = 20
 
 
 async def resolve(room: Room, *, order: str, decision: str, amount: str) -> Said:
@@ -97,18 +99,31 @@ async def inbox_replay(room: Room, *, number: int) -> Said:
 
 
 async def outbox_dead(room: Room) -> Said:
+    """The newest of them; what they died of, with how many, above."""
     found = await room.read(lambda _, desk: desk.messages((OutboxState.DEAD,), MOST))
+    causes = await room.read(lambda unit, _: unit.outbox.causes(MOST_CAUSES))
     data = [
         {"id": message.id, "fact": message.fact, "channel": str(message.channel), "error": message.error, "tries": message.tries,
          "since": when(message.created_at)}
         for message in found
     ]  # fmt: skip
-    return _table(data, "no message is dead")
+    said = _table(data, "no message is dead")
+    return replace(said, lines=(*said.lines, *(f"{count} on {channel} died of: {error}" for channel, error, count in causes)))
 
 
 async def outbox_retry(room: Room, *, number: int) -> Said:
     message = await room.write(lambda unit, _: outbox.retry_dead(unit, DESK, OutboxId(number)))
     return Said((f"message {message.id} ({message.fact}) is told again",), data={"id": message.id, "state": str(message.state)})
+
+
+async def outbox_retry_all(room: Room, *, error: str | None) -> Said:
+    """Some at a time, so that the running house is not held up."""
+    count = 0
+    while some := await room.write(lambda unit, _: outbox.retry_dead_of(unit, DESK, error, MOST)):
+        count += some
+    return Said(
+        (f"{count} messages are told again" if count else "no such message is dead",), data={"count": count}, code=0 if count else 1
+    )
 
 
 def _table(data: list[dict[str, Any]], nothing: str) -> Said:

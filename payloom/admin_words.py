@@ -14,11 +14,12 @@ _NOT_FOUND: Final[Mapping[str, str]] = {
     "owner": "that person is no owner of this organization: API keys are made for an owner",
     "api_key": "there is no API key {id}: `payloom admin api-key list` shows them",
     "refund": "there is no such refund: `payloom admin refund list` shows those that wait",
-    "outbox": "there is no dead message with this id: `payloom admin outbox dead` shows them",
+    "outbox": "there is no dead message with this id: `payloom admin outbox list` shows them",
     "inbox": "there is no such event: `payloom admin inbox list` shows those that wait",
     "order": "there is no order with this number",
     "dispute": "this order has no open dispute",
     "attempt": "the payment of this order is not there, or the gateway has not confirmed it yet",
+    "webhook": "there is no such webhook: `payloom admin webhook list` shows them",
     "gateway_settings": "no gateway is set up here: `payloom admin gateway set daraja` does it",
 }
 _BAD_INPUT: Final[Mapping[tuple[str, str], str]] = {
@@ -26,6 +27,7 @@ _BAD_INPUT: Final[Mapping[tuple[str, str], str]] = {
     ("member", "last_owner"): "that would leave the organization without an owner: make somebody else an owner first",
     ("role", "unknown"): "a role is one of {options}",
     ("feature", "not_a_name"): "a feature's name is small letters and underscores",
+    ("webhook", "switched_off"): "this webhook is switched off: its owner can switch it on again",
     ("event", "applied"): "this event was applied already: there is nothing to replay",
     ("refund", "not_a_part"): "the part that goes back must be more than nothing and less than the whole order ({limit} minor units)",
     ("phone", "not_a_phone"): "this is no phone number",

@@ -133,11 +133,14 @@ def tour(as_json: Json = False) -> None:
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="Which; all when none is named.", show_default=False)] = None,
     as_json: Json = False,
+    messages: Annotated[int | None, typer.Option(help="outbox: how many notifications.", min=100, show_default="5,000")] = None,
+    per_s: Annotated[int | None, typer.Option(help="outbox: what the provider takes in a second.", min=1, show_default="200")] = None,
 ) -> None:
     """The benchmarks: ours, the floor, and the ratio."""
     from payloom import bench as benches  # noqa: PLC0415 - as above
 
-    raise typer.Exit(int(benches.run(names or [], as_json) or 0))
+    options = {name: value for name, value in (("messages", messages), ("per_s", per_s)) if value is not None}
+    raise typer.Exit(int(benches.run(names or [], as_json, **options) or 0))
 
 
 @app.command()

@@ -142,7 +142,7 @@ def _waiting(query: Query) -> list[Finding]:
     """What only a person can bring on."""
     rows = (
         ("parked events", "SELECT count(*) FROM inbox WHERE state = 'PARKED'", "`payloom admin inbox list`, then replay"),
-        ("dead messages", "SELECT count(*) FROM outbox WHERE state = 'DEAD'", "`payloom admin outbox dead`, then retry"),
+        ("dead messages", "SELECT count(*) FROM outbox WHERE state = 'DEAD'", "`payloom admin outbox list`, then retry"),
         ("failed refunds", "SELECT count(*) FROM refunds WHERE state = 'FAILED' OR (state = 'PENDING' AND act_at IS NULL)",
          "`payloom admin refund list`, then retry or confirm"),
     )  # fmt: skip

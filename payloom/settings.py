@@ -41,12 +41,14 @@ class Settings(BaseSettings):
     default_currency: str = Field("KES", pattern="^[A-Z]{3}$")
     fee_bps: int = Field(250, ge=0, le=10_000)
     trusted_proxies: Names = ()
+    keep_told_days: int = Field(180, ge=0)
 
     telegram_token: SecretStr = SecretStr("")
     telegram_api_base: str = "https://api.telegram.org"
     telegram_mode: Literal["polling", "webhook"] = "polling"
     telegram_webhook_secret: Secrets = ()
     telegram_username: str = ""
+    telegram_per_s: float = Field(30, gt=0)
     admin_chat: str = ""
 
     mpesa_api_base: str = "https://sandbox.safaricom.co.ke"
@@ -65,9 +67,16 @@ class Settings(BaseSettings):
     at_api_key: SecretStr = SecretStr("")
     at_sender: str = ""
     at_api_base: str = ""
+    at_per_s: float = Field(30, gt=0)
     at_callback_secret: SecretStr = SecretStr("")
     ussd_code: str = Field("*384*77#", pattern=r"^\*[0-9*]+#$")
     ussd_arabic: bool = False
+
+    smtp_url: SecretStr = SecretStr("")
+    mail_from: str = ""
+    mail_per_s: float = Field(10, gt=0)
+    mail_callback_secret: SecretStr = SecretStr("")
+    webhook_loopback: bool = False
 
     @field_validator("secret_key", "encryption_keys", "trusted_proxies", "telegram_webhook_secret", "mpesa_source_ips", mode="before")
     @classmethod
@@ -174,6 +183,7 @@ def secret_values(settings: Settings) -> list[str]:
     for name in Settings.model_fields:
         value = getattr(settings, name)
         found += [part.get_secret_value() for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, SecretStr)]
+    found += re.findall(r"://[^:@/]*:([^@]*)@", settings.smtp_url.get_secret_value())
     found += re.findall(r"://[^:@/]*:([^@]*)@", settings.database_url) + re.findall(r"(?i)password=([^&]*)", settings.database_url)
     return sorted({secret for secret in found if len(secret) >= 4}, key=len, reverse=True)
 
@@ -215,7 +225,7 @@ def missing(settings: Settings, unread: set[str] | frozenset[str] = frozenset())
             value = getattr(settings, name)
             if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
                 problems.append(f"PAYLOOM_{name.upper()} is missing: M-Pesa needs it beside the consumer key")
-    problems += _bad_callbacks(settings)
+    problems += _bad_callbacks(settings) + _bad_mail(settings)
     return [problem for problem in problems if re.split("[ :]", problem)[0] not in unread]
 
 
@@ -228,6 +238,22 @@ def _bad_callbacks(settings: Settings) -> list[str]:
     words = [word for word in FORBIDDEN if word in base] + [word for word in BLOCKED_HOSTS if word in host]
     name = "PAYLOOM_MPESA_CALLBACK_BASE" if settings.mpesa_callback_base else "PAYLOOM_BASE_URL"
     return [f"{name}: Daraja refuses callback addresses with {', '.join(words)} in them"] if words else []
+
+
+def _bad_mail(settings: Settings) -> list[str]:
+    url, secret = settings.smtp_url.get_secret_value(), settings.mail_callback_secret.get_secret_value()
+    problems = []
+    if url:
+        from gateways.messages.email import Server, read_sender  # noqa: PLC0415 - its imports take longer than this file
+
+        for read, value in ((Server.read, url), (read_sender, settings.mail_from)):
+            try:
+                read(value)
+            except ValueError as problem:
+                problems.append(f"PAYLOOM_{problem}")
+    if secret and not re.fullmatch("[A-Za-z0-9_-]{16,128}", secret):
+        problems.append("PAYLOOM_MAIL_CALLBACK_SECRET needs at least 16 of A-Z a-z 0-9 _ -")
+    return problems
 
 
 def _is_key(text: str) -> bool:

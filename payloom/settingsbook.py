@@ -24,6 +24,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "default_currency": "Three letters: what new shops sell in.",
         "fee_bps": "The platform's part of a release in basis points (250 is 2.5 %), for shops opened from now on.",
         "trusted_proxies": "Addresses of proxies, with commas, whose X-Forwarded-For is believed. Empty behind a proxy: everybody shares its limits.",
+        "keep_told_days": "Notifications that are about no order are thrown away after so many days. 0: never.",
     },
     "Telegram": {
         "telegram_token": "The bot's token from @BotFather.",
@@ -32,6 +33,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "telegram_webhook_secret": "Webhook mode: one or more, with commas, each 16 to 256 of A-Z a-z 0-9 _ -; Telegram is told the first and shows it in "
         "a header, where all are taken.",
         "telegram_username": "The bot's name without @: links into the chat are made with it.",
+        "telegram_per_s": "Messages a second that Telegram takes from the bot, from all our processes together.",
         "admin_chat": "Not used yet: who gets the alerts is kept in the database, `payloom admin admins add TELEGRAM_ID`.",
     },
     "M-Pesa": {
@@ -52,10 +54,23 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "at_api_key": "Of the same app.",
         "at_sender": "An approved sender id or short code for SMS. Empty: the operator's own number is shown.",
         "at_api_base": "Where the API is. Empty: the real one, or the sandbox by the username.",
+        "at_per_s": "SMS a second that the account may send, from all our processes together.",
         "at_callback_secret": "In the addresses that Africa's Talking calls, /ussd/SECRET, /ussd/SECRET/events, /sms/SECRET/inbound and "
         "/sms/SECRET/delivery: at least 16 of A-Z a-z 0-9 _ -.",
         "ussd_code": "The service code that people dial.",
         "ussd_arabic": "The operators behind the service code carry Arabic letters. Otherwise Arabic speakers see English on USSD.",
+    },
+    "Webhooks": {
+        "webhook_loopback": "`true`: organizations may have events posted to this very machine, without TLS. For trying out on one machine; never "
+        "where strangers have accounts.",
+    },
+    "Email": {
+        "smtp_url": "Where letters are handed in: `smtp://user:password@host:587` (STARTTLS, demanded) or `smtps://user:password@host:465`. "
+        "Empty: no letters.",
+        "mail_from": "Whom letters come from: `PayLoom <no-reply@pay.example.com>`, at a domain whose SPF and DKIM are those of the server.",
+        "mail_per_s": "Letters a second that the mail server takes, from all our processes together.",
+        "mail_callback_secret": "In the address where letters that came back are posted as they are, /mail/SECRET/bounce: at least 16 of A-Z a-z 0-9 _ -. "
+        "Empty: nobody hears of them.",
     },
 }
 _NEEDED: Final = {
@@ -68,6 +83,7 @@ _NEEDED: Final = {
     "mpesa_passkey": "required with the consumer key",
     "at_api_key": "required with the username",
     "at_callback_secret": "required with the username",
+    "mail_from": "required with the server",
 }
 _HEAD: Final = """\
 # Settings

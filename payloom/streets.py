@@ -22,6 +22,8 @@ from town.core import Core
 
 MOST_BODY = 32 * 2**20
 TOWN_CALLBACKS = "town-callbacks-not-a-secret"
+TOWN_SMTP = "smtp+plain://town:town-mail@127.0.0.1:25"
+"""The port is another one each time: the town's mail server takes one that is free."""
 
 
 def town_settings(data: Path, port: int, database_url: str = "", **given: Any) -> Settings:
@@ -58,6 +60,10 @@ def town_settings(data: Path, port: int, database_url: str = "", **given: Any) -
             "at_api_key": SecretStr("town-at-key-not-a-secret"),
             "at_api_base": f"{here}/town/africastalking",
             "at_callback_secret": SecretStr(TOWN_CALLBACKS),
+            "smtp_url": SecretStr(TOWN_SMTP),
+            "mail_from": "PayLoom <no-reply@payloom.test>",
+            "mail_callback_secret": SecretStr(TOWN_CALLBACKS),
+            "webhook_loopback": True,
             **given,
         },
     )
@@ -74,10 +80,11 @@ class Streets:
             f"{here}/ussd/{secret}", f"{here}/ussd/{secret}/events", f"{here}/sms/{secret}/inbound", f"{here}/sms/{secret}/delivery",
             settings.at_username, settings.at_api_key.get_secret_value(), settings.ussd_code,
         )  # fmt: skip
+        returns = f"{here}/mail/{settings.mail_callback_secret.get_secret_value()}/bounce"
         token = settings.telegram_token.get_secret_value()
-        self.town = Town(self.core, token, settings.telegram_username, here, keep, africastalking=phones)
+        self.town = Town(self.core, token, settings.telegram_username, here, keep, africastalking=phones, mail_returns=returns)
         self.settings = settings
-        self.house: Built = build(settings, clock=self.core.clock, paced=False)
+        self.house: Built = build(settings, clock=self.core.clock, smtp_url=lambda: self.town.mail.url, paced=False)
         self._runner: web.AppRunner | None = None
 
     async def open(self) -> None:

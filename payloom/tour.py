@@ -23,7 +23,7 @@ from payloom import log
 from payloom.streets import Streets, town_settings
 from payloom.tour_books import Books, audited, compare, read_books, show_books
 from payloom.tour_people import LOOK_AGAIN_S, Chatter, Expectation, Wire
-from payloom.tour_phones import sells_on_feature_phones
+from payloom.tour_phones import half_here_half_there, sells_on_feature_phones
 from payloom.tour_print import Printer, Spoken
 from payloom.tour_scenes import Scene, Tour, buys_in_the_chat, buys_on_the_web, open_shop, quick_sell
 from payloom.tour_trouble import (
@@ -43,6 +43,7 @@ SCENES: tuple[tuple[str, Scene], ...] = (
     ("Brian buys on the web page, follows on Telegram, confirms with a button", buys_on_the_web),
     ("Chipo buys in the chat, cancels, pays; the delivery code releases the money", buys_in_the_chat),
     ("Wangari sells and Otieno buys, each with a feature phone", sells_on_feature_phones),
+    ("Half on a feature phone and finished on Telegram, and the reverse", half_here_half_there),
     ("A callback that never comes", callback_never_comes),
     ("Callbacks that come an hour late: one becomes an order, one is given back", callback_comes_late),
     ("A buyer who forgets: released 7 days after delivery, after two warnings", released_by_the_clock),

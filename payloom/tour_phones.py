@@ -75,6 +75,68 @@ class Handset:
         await self.wire.settle()
 
 
+async def half_here_half_there(tour: Tour) -> None:
+    """A seller begins on the keypad and finishes on Telegram; a buyer begins on Telegram and confirms on the keypad."""
+    njeri, kamau = await tour.newcomer("Njeri", 3021), await tour.newcomer("Kamau", 3022)
+    keys, other_keys = Handset(tour.wire, "Njeri", njeri.msisdn), Handset(tour.wire, "Kamau", kamau.msisdn)
+
+    await keys.dial()
+    await keys.choose("English")
+    await keys.choose("I sell")
+    await keys.press("Njeri Honey")
+    await keys.choose("Sell something")
+    await keys.press("Honey jar")
+    await keys.hang_up()
+    await njeri.start()
+    await njeri.tap("English")
+    await njeri.tap("do.i_sell")
+    await njeri.say("Njeri")
+    await njeri.share_number()
+    await njeri.hears("start.ready", "Njeri Honey")
+    tour.check(True, "the number that Telegram vouches for is known: the shop opened on the keypad is there in the chat")
+    await keys.text("your number is now also used in a Telegram chat")
+    tour.check(True, "the phone is told that a chat was joined to it")
+    await njeri.say("Honey jar 700")
+    await njeri.tap("do.create")
+    made = await njeri.hears("/buy/PL-")
+    code = made["text"].partition("/buy/")[2][:8]
+    await keys.dial()
+    await keys.choose("Start over")
+    await keys.choose("My links")
+    tour.check("Honey jar" in keys.screen, "the link made in the chat is in the list on the keypad")
+    await keys.hang_up()
+
+    await kamau.start(code)
+    await kamau.tap("do.buy_one")
+    await kamau.say("Ngara, flat 4")
+    await kamau.share_number()
+    await kamau.tap("do.pay")
+    await kamau.pin("right")
+    await kamau.hears("buy.paid", "700")
+    number = re.search(r"\d{8}", (await njeri.hears("New order", "Honey jar"))["text"])
+    expect(number, "the seller is told of the order in the chat")
+    order = number.group() if number else ""
+    await keys.dial()
+    await keys.choose("Orders")
+    await keys.choose(order)
+    await keys.choose("Ship")
+    await keys.choose("Send without courier")
+    await keys.hang_up()
+    await kamau.hears("has sent order", order)
+    tour.check(True, "sent with the keypad, and the buyer reads it in the chat")
+    await other_keys.dial()
+    await other_keys.choose("English")
+    await other_keys.choose("I buy")
+    await other_keys.choose("My purchases")
+    await other_keys.choose(order)
+    await other_keys.choose("Confirm delivery")
+    await other_keys.choose("Yes")
+    await other_keys.hang_up()
+    await njeri.hears("completed", order)
+    tour.check(True, "bought in the chat, confirmed on the keypad: the seller is paid")
+    tour.orders["Kamau"] = order
+
+
 async def sells_on_feature_phones(tour: Tour) -> None:
     """Nobody here has a smartphone, and nobody meets PayLoom anywhere but on the keypad."""
     wangari = Handset(tour.wire, "Wangari", "254733000001")

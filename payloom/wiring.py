@@ -20,7 +20,9 @@ from telegram import Bot
 
 from bot.application import TelegramDoor
 from bot.dialogs import DIALOGS
+from bot.dialogs.carry import session_ended
 from bot.engine import Engine
+from bot.mailer import MailTeller
 from bot.mouths.sms import SmsMouth
 from bot.mouths.telegram import GATEWAY as TELEGRAM
 from bot.mouths.telegram import TelegramMouth
@@ -29,18 +31,23 @@ from bot.teller import TelegramTeller
 from bot.texter import SmsTeller
 from domain.person import ChannelKind
 from domain.phone import Phone
-from domain.ports import Chance, Clock, Gateways, House, Store, Unit
+from domain.ports import Chance, Clock, Gateways, House, Post, Store, Unit
 from domain.rights import Actor, Party
 from domain.tokens import Purpose, Tokens
 from gateways.http import Http
 from gateways.messages.africastalking import AfricasTalking
+from gateways.messages.email import Mail
+from gateways.messages.email_bounce import read_bounce
 from gateways.messages.pace import Pace
 from gateways.messages.telegram import TelegramMessenger
+from gateways.messages.webhook import WebhookPost
 from gateways.payments.daraja import Daraja
 from gateways.seals import AesSeals
 from gateways.telegram_transport import AiohttpRequest
-from jobs.outbox import Teller
+from jobs.outbox import Teller, forget
 from jobs.timetable import Jobs, Timed
+from jobs.webhooks import Webhooks
+from payloom.paces import PacedPost, pace_of
 from payloom.readiness import readiness
 from payloom.settings import Settings
 from storage.bell import LocalBell, PostgresBell
@@ -50,6 +57,7 @@ from storage.sqlite import SqliteStore
 from storage.store import StoreUnavailable
 from storage.unit import Surroundings
 from usecases import sweeps
+from usecases.events import WEBHOOKS
 from usecases.gateways import PLATFORM, credentials_of, save_credentials
 from usecases.hall import Hall
 from usecases.tell import keep_admin_chat
@@ -94,6 +102,8 @@ class Built:
     daraja: Daraja
     pictures: Pictures
     bot: Bot
+    webhook_post: WebhookPost
+    webhooks: Webhooks
     _opened: list[str] = field(default_factory=list)
 
     async def open_store(self) -> None:
@@ -123,6 +133,7 @@ class Built:
         await self.hall.drain()
         await self.daraja.aclose()
         await self.http.aclose()
+        await self.webhook_post.aclose()
         await self.bell.close()
         await self.store.close()
 
@@ -137,6 +148,7 @@ class Built:
     def web(self, extra_routes: Sequence[web.AbstractRouteDef] = ()) -> web.Application:
         """The web door as an application, not yet running."""
         from web.application import application  # noqa: PLC0415 - a worker without a web door does not load it
+        from web.hooks.mail import mail_routes  # noqa: PLC0415
         from web.hooks.telegram import webhook  # noqa: PLC0415
 
         hooked = self.settings.telegram_mode == "webhook"
@@ -146,10 +158,12 @@ class Built:
             new_key=lambda: secrets.token_hex(16),
             extra_routes=extra_routes,
             phone_routes=phones,
+            mail_routes=mail_routes(self.settings.mail_callback_secret.get_secret_value(), read_bounce),
             telegram_webhook=webhook(self.telegram.receive, self._is_webhook_path) if hooked else None,
             trusted_proxies=frozenset(self.settings.trusted_proxies),
             pictures=self.pictures.sizes,
             unavailable=(StoreUnavailable,),
+            gauges=self.webhooks.gauges(),
             readiness=readiness(self.hall.store, self.settings.database_url),
         )
 
@@ -164,7 +178,10 @@ class Built:
         async def turn(session: str, phone: Phone, text: str) -> Reply:
             return await self.ussd.hear(Dialled(session, phone, text))
 
-        return [*ussd_routes(secret, turn, self.ussd.trouble, (StoreUnavailable,)), *sms_routes(secret, self.sms.hear)]
+        async def over(session: str, phone: Phone) -> bool:
+            return await self.hall.store.write(session_ended, session, phone)
+
+        return [*ussd_routes(secret, turn, self.ussd.trouble, (StoreUnavailable,), over), *sms_routes(secret, self.sms.hear)]
 
     def _is_webhook_path(self, token: str) -> bool:
         """Made with any key of ours: while keys are rotated Telegram still calls the older address."""
@@ -191,35 +208,31 @@ def build(
     telegram_requests: tuple[AiohttpRequest, AiohttpRequest] | None = None,
     wrap_store: Callable[[Store], Store] | None = None,
     telegram_file_base: str = "",
+    smtp_url: Callable[[], str] | None = None,
     paced: bool = True,
 ) -> Built:
     """Join the rooms. Replacements are for the town and for tests: the same house with other arguments.
 
-    `telegram_requests` are the transport that speaks and the one that listens; what `wrap_store` returns is what the hall is given.
+    `telegram_requests` are the transport that speaks and the one that listens; what `wrap_store` returns is what the hall is given;
+    `smtp_url` is asked with each letter, for a mail server that finds its port when it starts.
     """
     clock, chance = clock or SystemClock(), chance or SystemChance()
-    token = settings.telegram_token.get_secret_value()
-    username = settings.telegram_username or "payloom_bot"
-    house = House(settings.base_url, username, settings.default_country, settings.default_currency, settings.fee_bps, settings.ussd_code)
+    house = _house(settings)
     tokens = Tokens(settings.token_keys)
     seals = AesSeals([key.get_secret_value() for key in settings.encryption_keys])
     around = Surroundings(clock, chance, house, tokens, seals, settings.audit_key)
     bell, store = _storage(settings, around)
     http = http or Http()
-    source_ips = frozenset(settings.mpesa_source_ips) or None
-    daraja = Daraja(http, settings.mpesa_api_base, clock, settings.mpesa_callback_base or settings.base_url, source_ips)
+    daraja = _daraja(settings, http, clock)
     hall = Hall(store if wrap_store is None else wrap_store(store), gateways or {"daraja": daraja}, bell, clock, house, tokens)
     request, polling = telegram_requests or (AiohttpRequest(), AiohttpRequest(connections=4, read_timeout_s=40))
-    base = settings.telegram_api_base
-    bot: telegram.Bot = telegram.Bot(
-        token or "0:none",
-        base_url=f"{base}/bot",
-        base_file_url=telegram_file_base or f"{base}/file/bot",
-        request=request,
-        get_updates_request=polling,
-    )
+    bot = _bot(settings, telegram_file_base, request, polling)
+
+    def pace(name: str, per_s: float) -> Pace | None:
+        return pace_of(hall, name, per_s, shared=isinstance(store, PostgresStore)) if paced else None
+
     engine = Engine(DIALOGS, hall.abilities, arabic_on_ussd=settings.ussd_arabic)
-    messenger = TelegramMessenger(bot, Pace(clock.monotonic_s) if paced else None)
+    messenger = TelegramMessenger(bot, pace("telegram", settings.telegram_per_s))
     pictures = Pictures()
     mouth = TelegramMouth(hall, engine, bot, messenger, pictures)
     door = TelegramDoor(
@@ -228,8 +241,10 @@ def build(
     )  # fmt: skip
     tellers: dict[ChannelKind, Teller] = {ChannelKind.TELEGRAM: TelegramTeller(hall, engine, mouth, messenger)}
     if settings.at_username:
-        tellers[ChannelKind.SMS] = SmsTeller(hall, _texts(settings, http, Pace(clock.monotonic_s) if paced else None))
-    ussd, sms = UssdMouth(hall, engine, PUSH_AFTER_S if paced else 0.3), SmsMouth(hall)
+        tellers[ChannelKind.SMS] = SmsTeller(hall, _texts(settings, http, pace("sms", settings.at_per_s)))
+    if settings.smtp_url.get_secret_value():
+        tellers[ChannelKind.EMAIL] = MailTeller(hall, _post(settings, clock, smtp_url, pace("email", settings.mail_per_s)))
+    ussd, sms = UssdMouth(hall, engine, PUSH_AFTER_S if paced else 0.3), SmsMouth(hall, engine)
 
     async def updates_again() -> int:
         """Updates that were stored and cut off by a crash."""
@@ -239,8 +254,32 @@ def build(
         await mouth.drain()
         return 0
 
-    jobs = Jobs(hall, tellers, (Timed("updates", 10, updates_again), Timed("texts", 10, sms.again)))
-    return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, daraja, pictures, bot)
+    webhook_post = WebhookPost(loopback=settings.webhook_loopback)
+    webhooks = Webhooks(hall, webhook_post)
+    jobs = Jobs(hall, tellers, (Timed("forget", 600, lambda: forget(hall, settings.keep_told_days)), Timed("updates", 10, updates_again), Timed("texts", 10, sms.again), Timed("webhooks", 2, webhooks, WEBHOOKS)))
+    return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, daraja, pictures, bot, webhook_post, webhooks)
+
+
+def _house(settings: Settings) -> House:
+    username, mail = settings.telegram_username or "payloom_bot", bool(settings.smtp_url.get_secret_value())
+    return House(settings.base_url, username, settings.default_country, settings.default_currency, settings.fee_bps, settings.ussd_code,
+                 settings.webhook_loopback, mail=mail)  # fmt: skip
+
+
+def _daraja(settings: Settings, http: Http, clock: Clock) -> Daraja:
+    callbacks, source_ips = settings.mpesa_callback_base or settings.base_url, frozenset(settings.mpesa_source_ips) or None
+    return Daraja(http, settings.mpesa_api_base, clock, callbacks, source_ips)
+
+
+def _bot(settings: Settings, file_base: str, request: AiohttpRequest, polling: AiohttpRequest) -> telegram.Bot:
+    token, base = settings.telegram_token.get_secret_value() or "0:none", settings.telegram_api_base
+    files = file_base or f"{base}/file/bot"
+    return telegram.Bot(token, base_url=f"{base}/bot", base_file_url=files, request=request, get_updates_request=polling)
+
+
+def _post(settings: Settings, clock: Clock, smtp_url: Callable[[], str] | None, pace: Pace | None) -> Post:
+    mail = Mail(smtp_url or settings.smtp_url.get_secret_value(), settings.mail_from, clock)
+    return mail if pace is None else PacedPost(mail, pace)
 
 
 def _texts(settings: Settings, http: Http, pace: Pace | None) -> AfricasTalking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import FromClause, String, bindparam, cast, func, literal_column, select
@@ -9,7 +10,7 @@ from sqlalchemy import FromClause, String, bindparam, cast, func, literal_column
 from domain.ids import AttemptId
 from storage.link import LinkRows
 from storage.statements import Session, Sql, select_by
-from storage.tables import attempts, audit, channels, checkouts, inbox, links, members, payments
+from storage.tables import attempts, audit, channels, checkouts, inbox, links, members, payments, persons, webhook_endpoints
 
 EVENT_BY_KEY = select_by(inbox, "gateway", "event_key")
 ATTEMPT = select_by(attempts, "id")
@@ -18,25 +19,41 @@ ATTEMPT_BY_RECEIPT = select_by(attempts, "gateway", "receipt")
 CHECKOUT = select_by(checkouts, "id")
 PAYMENT = select_by(payments, "id")
 HEAD = Sql(select(audit.c.seq, audit.c.mark).where(audit.c.subject == bindparam("subject")).order_by(audit.c.seq.desc()).limit(1))
+_way = (channels.c.person_id, channels.c.kind, persons.c.phone, persons.c.wants)
 REACH = Sql(
-    select(channels.c.person_id, channels.c.kind).where(channels.c.person_id == bindparam("person_id"), channels.c.state == "ACTIVE")
+    select(*_way)
+    .join(persons, persons.c.id == channels.c.person_id)
+    .where(channels.c.person_id == bindparam("person_id"), channels.c.state == "ACTIVE")
 )
 REACH_MEMBERS = Sql(
-    select(channels.c.person_id, channels.c.kind)
+    select(*_way)
     .join(members, members.c.person_id == channels.c.person_id)
+    .join(persons, persons.c.id == channels.c.person_id)
     .where(members.c.organization_id == bindparam("organization_id"), channels.c.state == "ACTIVE")
     .order_by(channels.c.person_id)
 )
+LISTENING = Sql(
+    select(webhook_endpoints)
+    .where(webhook_endpoints.c.organization_id == bindparam("organization_id"), webhook_endpoints.c.state == "ENABLED")
+    .order_by(webhook_endpoints.c.id)
+)
 _WHOLE = (attempts, checkouts, payments, links)
-_by_ref, _by_receipt, _theirs = attempts.alias("by_ref"), attempts.alias("by_receipt"), channels.alias("theirs")
+_by_ref, _by_receipt, _theirs, _they = (
+    attempts.alias("by_ref"),
+    attempts.alias("by_receipt"),
+    channels.alias("theirs"),
+    persons.alias("they"),
+)
 _subject: Any = literal_column("'sale:'") + cast(checkouts.c.id, String)
 _head = audit.alias("head")
 
 
-def _reached(table: FromClause) -> Any:
-    """`person kind` of each channel, joined by a comma."""
-    c = table.c
-    return func.aggregate_strings(cast(c.person_id, String) + literal_column("' '") + c.kind, literal_column("','"))  # type: ignore[arg-type]
+def _reached(table: FromClause, people: FromClause) -> Any:
+    """`person kind phone wants` of each channel, in a line each: none of them holds a line break."""
+    space: Any = literal_column("' '")
+    phone = func.coalesce(people.c.phone, literal_column("''"))
+    line = cast(table.c.person_id, String) + space + table.c.kind + space + phone + space + people.c.wants
+    return func.aggregate_strings(line, literal_column("'\n'"))  # type: ignore[arg-type]
 
 
 _AHEAD = Sql(
@@ -51,11 +68,19 @@ _AHEAD = Sql(
         .order_by(_head.c.seq.desc())
         .limit(literal_column("1"))
         .scalar_subquery(),
-        select(_reached(channels))
-        .select_from(channels.join(members, members.c.person_id == channels.c.person_id))
+        select(_reached(channels, persons))
+        .select_from(
+            channels.join(members, members.c.person_id == channels.c.person_id).join(persons, persons.c.id == channels.c.person_id)
+        )
         .where(members.c.organization_id == checkouts.c.organization_id, channels.c.state == "ACTIVE")
         .scalar_subquery(),
-        select(_reached(_theirs)).where(_theirs.c.person_id == checkouts.c.buyer_id, _theirs.c.state == "ACTIVE").scalar_subquery(),
+        select(_reached(_theirs, _they))
+        .select_from(_theirs.join(_they, _they.c.id == _theirs.c.person_id))
+        .where(_theirs.c.person_id == checkouts.c.buyer_id, _theirs.c.state == "ACTIVE")
+        .scalar_subquery(),
+        select(func.min(webhook_endpoints.c.id))
+        .where(webhook_endpoints.c.organization_id == checkouts.c.organization_id, webhook_endpoints.c.state == "ENABLED")
+        .scalar_subquery(),
         *(column for table in _WHOLE for column in table.columns),
     )
     .select_from(attempts)
@@ -75,8 +100,8 @@ def fetch_ahead(session: Session, gateway: str, event_key: str, attempt_id: Atte
     row = session.run(_AHEAD, gateway=gateway, event_key=event_key, attempt_id=attempt_id, ref=ref, receipt=receipt).fetchone()
     if row is None:
         return
-    event, by_ref, by_receipt, head, reached_members, reached = row[:6]
-    rows, at = [], 6
+    event, by_ref, by_receipt, head, reached_members, reached, listening = row[:7]
+    rows, at = [], 7
     for table in _WHOLE:
         rows.append(row[at : at + len(table.columns)])
         at += len(table.columns)
@@ -94,15 +119,16 @@ def fetch_ahead(session: Session, gateway: str, event_key: str, attempt_id: Atte
         foresee(ATTEMPT_BY_RECEIPT, [] if by_receipt is None else [attempt], gateway=gateway, receipt=receipt)
     seq, _, mark = (head or "").partition(" ")
     foresee(HEAD, [(int(seq), mark)] if head else [], subject=f"sale:{checkout[_ID_OF_CHECKOUT]}")
-    foresee(REACH_MEMBERS, sorted(_reach(reached_members)), organization_id=checkout[_SHOP_OF_CHECKOUT])
+    foresee(REACH_MEMBERS, sorted(_reach(reached_members), key=itemgetter(0)), organization_id=checkout[_SHOP_OF_CHECKOUT])
     if checkout[_BUYER_OF_CHECKOUT] is not None:
         foresee(REACH, _reach(reached), person_id=checkout[_BUYER_OF_CHECKOUT])
+    if listening is None:
+        foresee(LISTENING, [], organization_id=checkout[_SHOP_OF_CHECKOUT])
 
 
-def _reach(joined: str | None) -> list[tuple[int, str]]:
+def _reach(joined: str | None) -> list[tuple[int, str, str | None, str]]:
     found = []
-    for one in (joined or "").split(","):
-        person_id, _, kind = one.partition(" ")
-        if kind:
-            found.append((int(person_id), kind))
+    for one in filter(None, (joined or "").split("\n")):
+        person_id, kind, phone, wants = one.split(" ", 3)
+        found.append((int(person_id), kind, phone or None, wants))
     return found

@@ -20,19 +20,20 @@ from sqlalchemy import Table
 from domain.errors import NotFound
 from domain.money import Money
 from domain.phone import Phone
+from domain.wants import PLAIN, Wants, read_wants
 from storage.statements import Session, Sql, insert_into, save_version, select_by
 
 T = TypeVar("T")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_us(instant: datetime) -> int:
-    return (instant - _EPOCH) // _MICROSECOND
+    return (instant - EPOCH) // _MICROSECOND
 
 
 def from_us(stored: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=stored)
+    return EPOCH + timedelta(microseconds=stored)
 
 
 to_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
@@ -50,6 +51,8 @@ def _converters(hint: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
         return to_us, from_us
     if hint is Phone:
         return (lambda phone: phone.e164), Phone
+    if hint is Wants:
+        return (lambda wants: to_json(wants.kept())), (lambda text: PLAIN if text == "{}" else read_wants(json.loads(text)))
     if hint is bool:
         return _same, bool
     if isinstance(hint, type) and issubclass(hint, Enum):

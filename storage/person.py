@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, select, update
 
 from domain.ids import OrganizationId, PersonId
 from domain.person import Channel, ChannelKind, Conversation, Member, Organization, Person
 from domain.phone import Phone
 from domain.rights import Party
+from domain.wants import Way, read_wants
 from storage.ahead import REACH, REACH_MEMBERS
 from storage.mapping import Mapper, Repository, save_value, to_json
 from storage.statements import Session, Sql, insert_into, insert_unless_there, save_version, select_by
@@ -27,6 +29,12 @@ _BY_ADDRESS = Sql(
     .where(channels.c.kind == bindparam("kind"), channels.c.address == bindparam("address"))
 )
 _BY_PHONE = Sql(select(persons).where(persons.c.phone == bindparam("phone")).order_by(persons.c.id))
+_ARRIVED = Sql(
+    select(persons, conversations)
+    .join(channels, channels.c.person_id == persons.c.id)
+    .outerjoin(conversations, and_(conversations.c.person_id == persons.c.id, conversations.c.channel == bindparam("channel")))
+    .where(channels.c.kind == bindparam("kind"), channels.c.address == bindparam("address"))
+)
 _CHANNELS_OF = Sql(select(channels).where(channels.c.person_id == bindparam("person_id")).order_by(channels.c.created_at))
 _ADD_CHANNEL = insert_into(channels)
 _SAVE_CHANNEL = save_version(channels, "kind", "address")
@@ -63,6 +71,20 @@ class PersonRows(Repository[Person]):
     def by_address(self, kind: ChannelKind, address: str) -> Person | None:
         return self.one(_BY_ADDRESS, kind=kind, address=address)
 
+    def expect(self, kind: ChannelKind, address: str, channel: ChannelKind) -> None:
+        row, width = self.session.run(_ARRIVED, kind=kind, address=address, channel=channel).fetchone(), len(persons.columns)
+        person, place = ([], []) if row is None else ([row[:width]], [row[width:]] if row[width] is not None else [])
+        self.session.foresee(_BY_ADDRESS, person, kind=kind, address=address)
+        if person:
+            self.session.foresee(self.GET, person, id=row[0])
+            self.session.foresee(_GET_CONVERSATION, place, person_id=row[0], channel=channel)
+
+    def save(self, person: Person) -> Person:
+        saved = super().save(person)
+        row = self.mapper.row(saved)  # the next to ask reads what stands here, without a write before
+        self.session.foresee(self.GET, [[row[column.name] for column in persons.columns]], id=saved.id)
+        return saved
+
     def by_phone(self, phone: Phone) -> Sequence[Person]:
         return self.all(_BY_PHONE, phone=phone.e164)
 
@@ -75,12 +97,16 @@ class PersonRows(Repository[Person]):
     def save_channel(self, channel: Channel) -> Channel:
         return save_value(self.session, _CHANNEL, _SAVE_CHANNEL, channel, "kind", "address")
 
-    def reach(self, person_id: PersonId) -> Sequence[tuple[PersonId, ChannelKind]]:
-        return [(PersonId(row[0]), ChannelKind(row[1])) for row in self.session.run(REACH, person_id=person_id).fetchall()]
+    def reach(self, person_id: PersonId) -> Sequence[tuple[PersonId, Way]]:
+        return [_way(row) for row in self.session.run(REACH, person_id=person_id).fetchall()]
 
-    def reach_members(self, organization_id: OrganizationId) -> Sequence[tuple[PersonId, ChannelKind]]:
-        rows = self.session.run(REACH_MEMBERS, organization_id=organization_id).fetchall()
-        return [(PersonId(row[0]), ChannelKind(row[1])) for row in rows]
+    def reach_members(self, organization_id: OrganizationId) -> Sequence[tuple[PersonId, Way]]:
+        return [_way(row) for row in self.session.run(REACH_MEMBERS, organization_id=organization_id).fetchall()]
+
+
+def _way(row: Sequence[Any]) -> tuple[PersonId, Way]:
+    person_id, kind, phone, wants = row
+    return PersonId(person_id), Way(ChannelKind(kind), read_wants(json.loads(wants)), None if phone is None else Phone(phone))
 
 
 class OrganizationRows(Repository[Organization]):

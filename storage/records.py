@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, select, tuple_, update
 
 from domain.ids import FileId, OrderId, OrganizationId, OutboxId, PersonId
 from domain.life import OutboxState
 from domain.person import ChannelKind
 from domain.records import Answered, ApiKey, Card, GatewaySettings, InboxEvent, OutboxMessage, StoredFile
 from storage.ahead import EVENT_BY_KEY
-from storage.mapping import Mapper, Repository, from_us, save_value, to_json, to_us
+from storage.mapping import EPOCH, Mapper, Repository, from_us, save_value, to_json, to_us
 from storage.statements import Session, Sql, insert_into, insert_unless_there, maker, save_version, select_by
-from storage.tables import answered, api_keys, cards, files, gateway_settings, inbox, limits, marks, outbox
+from storage.tables import answered, api_keys, cards, files, gateway_settings, inbox, limits, marks, outbox, paces
 
 _ADD_EVENT = insert_unless_there(inbox)
 _INBOX_DUE = Sql(
@@ -49,10 +49,16 @@ _ADD_MESSAGE = insert_unless_there(outbox)
 
 
 def _claim(dialect: str) -> Any:
+    with_them = outbox.alias("with_them")
+    # One worker has all that is being said to a person on a channel: it keeps the order, and knows how much went there.
+    busy = exists().where(
+        with_them.c.person_id == outbox.c.person_id, with_them.c.channel == outbox.c.channel,
+        with_them.c.state == "SENDING", with_them.c.act_at > bindparam("now"),
+    )  # fmt: skip
     due = (
         select(outbox.c.id)
-        .where(outbox.c.state.in_(("WAITING", "SENDING")), outbox.c.act_at <= bindparam("now"))
-        .order_by(outbox.c.urgency, outbox.c.act_at)
+        .where(outbox.c.state.in_(("WAITING", "SENDING")), outbox.c.act_at <= bindparam("now"), outbox.c.channel == bindparam("channel"), ~busy)
+        .order_by(outbox.c.urgency, outbox.c.act_at, outbox.c.id)
         .limit(bindparam("most"))
     )
     if dialect == "postgresql":
@@ -77,8 +83,34 @@ def _claim(dialect: str) -> Any:
 
 _CLAIM = Sql(_claim)
 _PARK = Sql(update(outbox).where(outbox.c.id == bindparam("id_")).values(state="DEAD", error="unreadable", version=outbox.c.version + 1))
+_BY_REF = select_by(outbox, "channel", "ref")
+
+
+def _revive(*which: Any) -> Sql:
+    dead = select(outbox.c.id).where(outbox.c.state == "DEAD", *which).order_by(outbox.c.id).limit(bindparam("most"))
+    again = {"state": "WAITING", "tries": 0, "version": outbox.c.version + 1, "created_at": bindparam("now"), "act_at": bindparam("now")}
+    return Sql(update(outbox).where(outbox.c.id.in_(dead), outbox.c.state == "DEAD").values(again))
+
+
+_REVIVE_ALL, _REVIVE_OF = _revive(), _revive(outbox.c.error == bindparam("error_"))
+_FORGET_PAST = Sql(
+    delete(outbox).where(
+        outbox.c.id.in_(
+            select(outbox.c.id)
+            .where(outbox.c.order_id.is_(None), outbox.c.state.in_(("SENT", "SKIPPED")), outbox.c.created_at < bindparam("before"))
+            .limit(bindparam("most"))
+        )
+    )
+)
 _DEAD = Sql(select(outbox).where(outbox.c.state == "DEAD").order_by(outbox.c.id).limit(bindparam("most")))
 _WAITING = Sql(select(func.count(), func.min(outbox.c.created_at)).where(outbox.c.state.in_(("WAITING", "SENDING"))))
+_CAUSES = Sql(
+    select(outbox.c.channel, outbox.c.error, func.count())
+    .where(outbox.c.state == "DEAD")
+    .group_by(outbox.c.channel, outbox.c.error)
+    .order_by(func.count().desc(), outbox.c.channel, outbox.c.error)
+    .limit(bindparam("most"))
+)
 _CARD = Mapper(cards, Card)
 _GET_CARD = select_by(cards, "order_id", "person_id", "channel")
 _PUT_CARD = Sql(
@@ -101,8 +133,8 @@ class OutboxRows(Repository[OutboxMessage]):
         super().__init__(session)
         self._damaged: list[OutboxId] = []
 
-    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[OutboxMessage]:
-        found, self._damaged = self.readable(_CLAIM, now=to_us(now), until=to_us(until), most=limit)
+    def claim(self, now: datetime, until: datetime, limit: int, channel: ChannelKind) -> Sequence[OutboxMessage]:
+        found, self._damaged = self.readable(_CLAIM, now=to_us(now), until=to_us(until), most=limit, channel=channel)
         for outbox_id in self._damaged:
             self.session.run(_PARK, id_=outbox_id)
         return sorted(found, key=lambda message: (message.urgency, message.id))
@@ -110,8 +142,22 @@ class OutboxRows(Repository[OutboxMessage]):
     def parked(self) -> Sequence[OutboxId]:
         return self._damaged
 
+    def by_ref(self, channel: ChannelKind, ref: str) -> OutboxMessage | None:
+        return self.one(_BY_REF, channel=channel, ref=ref)
+
+    def revive(self, error: str | None, now: datetime, limit: int) -> int:
+        if error is None:
+            return self.session.run(_REVIVE_ALL, now=to_us(now), most=limit).rowcount
+        return self.session.run(_REVIVE_OF, now=to_us(now), most=limit, error_=error).rowcount
+
+    def forget(self, before: datetime, limit: int) -> int:
+        return self.session.run(_FORGET_PAST, before=to_us(before), most=limit).rowcount
+
     def dead(self, limit: int) -> Sequence[OutboxMessage]:
         return self.all(_DEAD, most=limit)
+
+    def causes(self, limit: int) -> Sequence[tuple[ChannelKind, str, int]]:
+        return [(ChannelKind(row[0]), row[1], row[2]) for row in self.session.run(_CAUSES, most=limit).fetchall()]
 
     def waiting(self) -> tuple[int, datetime | None]:
         count, oldest = self.session.run(_WAITING).fetchone()
@@ -198,6 +244,36 @@ _COUNT = Sql(
     )
 )
 _SEEN = select_by(limits, "name", "subject", "window")
+_FORGET = Sql(
+    delete(limits).where(
+        tuple_(limits.c.name, limits.c.subject, limits.c.window).in_(
+            select(limits.c.name, limits.c.subject, limits.c.window).where(limits.c.window < bindparam("before")).limit(bindparam("most"))
+        )
+    )
+)
+
+
+def _take_places(dialect: str) -> Any:
+    begin = case((paces.c.free_at > bindparam("after"), paces.c.free_at), else_=bindparam("after"))
+    return (
+        maker(dialect)(paces)
+        .values(name=bindparam("name"), free_at=bindparam("ends"))
+        .on_conflict_do_update(
+            index_elements=["name"],
+            set_={"free_at": begin + bindparam("span")},
+            where=paces.c.free_at <= bindparam("until"),
+        )
+        .returning(paces.c.free_at)
+    )
+
+
+_TAKE_PLACES = Sql(_take_places)
+_FREE_AT = select_by(paces, "name")
+_HOLD_PLACES = Sql(
+    lambda dialect: (insert := maker(dialect)(paces).values(name=bindparam("name"), free_at=bindparam("until"))).on_conflict_do_update(
+        index_elements=["name"], set_={"free_at": insert.excluded.free_at}, where=paces.c.free_at < insert.excluded.free_at
+    )
+)
 
 
 class LimitRows:
@@ -210,6 +286,21 @@ class LimitRows:
     def seen(self, name: str, subject: str, window_s: int, now: datetime) -> int:
         row = self.session.run(_SEEN, name=name, subject=subject, window=_window(window_s, now)).fetchone()
         return 0 if row is None else int(row[3])
+
+    def forget(self, before: datetime, limit: int) -> int:
+        return self.session.run(_FORGET, before=to_us(before) // 1_000_000, most=limit).rowcount
+
+    def take_places(self, name: str, count: int, every: timedelta, after: datetime, until: datetime) -> tuple[datetime, bool]:
+        span = count * to_us(EPOCH + every)
+        row = self.session.run(
+            _TAKE_PLACES, name=name, after=to_us(after), ends=to_us(after) + span, span=span, until=to_us(until)
+        ).fetchone()
+        if row is None:
+            return from_us(self.session.run(_FREE_AT, name=name).fetchone()[1]), False
+        return from_us(row[0] - span), True
+
+    def hold_places(self, name: str, until: datetime) -> None:
+        self.session.run(_HOLD_PLACES, name=name, until=to_us(until))
 
 
 def _window(window_s: int, now: datetime) -> int:

@@ -153,6 +153,7 @@ class Session:
             self.connection.execute(f"RELEASE SAVEPOINT {point.name}")
         else:
             del self._later[point.place :]
+        self._foreseen.clear()
 
     def keep(self, point: Point) -> None:
         """There is no way back any more."""

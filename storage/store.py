@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from domain.errors import Stale
+from domain.errors import DomainError, Stale
 from domain.ports import Bell
 from storage.statements import SQLITE, Session
 from storage.unit import SqlUnit, Surroundings
@@ -50,10 +50,15 @@ class Job:
 
 
 def run_unit(session: Session, around: Surroundings, job: Job) -> None:
-    """Run one unit inside the transaction that is open. Raises what the unit raises."""
+    """Run one unit inside the transaction that is open. Raises what the unit raises, but for a refusal that keeps what was written."""
     job.error, job.wakes = None, []
     unit = SqlUnit(session, around)
-    job.result = job.unit(unit, *job.args, **job.kwargs)
+    try:
+        job.result = job.unit(unit, *job.args, **job.kwargs)
+    except DomainError as refusal:
+        if not refusal.keeps:
+            raise
+        job.error = refusal
     unit.flush()
     job.wakes = unit.wakes
 

@@ -33,6 +33,7 @@ from domain.life import (
     PaymentState,
     RefundState,
 )
+from domain.webhook import DeliveryState, EndpointState
 
 metadata = MetaData(
     naming_convention={
@@ -82,7 +83,7 @@ def _state(states: type[StrEnum], name: str = "state", *, null: bool = False) ->
 
 persons = Table(
     "persons", metadata, _id(), _text("name"), _text("language"), _text("role"), _text("phone", null=True), _whole("created_at"),
-    _flag("welcomed"), _version(), Index(None, "phone"),
+    _flag("welcomed"), _version(), Column("wants", Text, nullable=False, server_default=text("'{}'")), Index(None, "phone"),
 )  # fmt: skip
 
 channels = Table(
@@ -221,12 +222,17 @@ inbox = Table(
 )  # fmt: skip
 
 _UNSENT = "state IN ('WAITING', 'SENDING')"
+_PAST = "order_id IS NULL AND state IN ('SENT', 'SKIPPED')"
 outbox = Table(
     "outbox", metadata, _id(), _text("fact"), _text("key"), _ref("person_id", "persons.id"), _text("channel"), _whole("urgency"),
     _text("payload"), *_state(OutboxState), _whole("created_at"), _whole("act_at"), _whole("order_id", null=True), _whole("tries"),
-    _whole("sent_at", null=True), _text("error"), _version(),
+    _whole("sent_at", null=True), _text("error"), _version(), _text("ref", null=True),
+    Column("report", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("key", "person_id", "channel"),
-    Index("ix_outbox_unsent", "urgency", "act_at", sqlite_where=text(_UNSENT), postgresql_where=text(_UNSENT)),
+    Index("uq_outbox_channel_ref", "channel", "ref", unique=True, sqlite_where=text("ref IS NOT NULL"), postgresql_where=text("ref IS NOT NULL")),
+    Index("ix_outbox_past", "created_at", sqlite_where=text(_PAST), postgresql_where=text(_PAST)),
+    Index("ix_outbox_sending", "person_id", "channel", sqlite_where=text("state = 'SENDING'"), postgresql_where=text("state = 'SENDING'")),
+    Index("ix_outbox_unsent", "channel", "urgency", "act_at", "id", sqlite_where=text(_UNSENT), postgresql_where=text(_UNSENT)),
     Index("ix_outbox_dead", "id", sqlite_where=text("state = 'DEAD'"), postgresql_where=text("state = 'DEAD'")),
 )  # fmt: skip
 
@@ -264,6 +270,34 @@ gateway_settings = Table(
 limits = Table(
     "limits", metadata, Column("name", Text, primary_key=True), Column("subject", Text, primary_key=True),
     Column("window", Whole, primary_key=True), _whole("count"),
+)  # fmt: skip
+
+paces = Table("paces", metadata, Column("name", Text, primary_key=True), _whole("free_at"))
+
+codes = Table(
+    "codes", metadata, Column("flow", Text, primary_key=True), Column("subject", Text, primary_key=True),
+    _ref("person_id", "persons.id", null=True), _text("digest"), _text("data"), _whole("created_at"), _whole("expires_at"), _whole("tries"),
+    _whole("used_at", null=True), _version(), UniqueConstraint("flow", "digest"), Index(None, "expires_at"),
+)  # fmt: skip
+
+webhook_endpoints = Table(
+    "webhook_endpoints", metadata, _id(), _ref("organization_id", "organizations.id"), _text("url"), _text("types"), *_state(EndpointState),
+    _text("sealed"), _whole("created_at"), _whole("secret_no"), _text("sealed_before", null=True), _whole("before_until", null=True),
+    _whole("failing_since", null=True), _whole("tried_at", null=True), _text("off_why"), _version(), Index(None, "organization_id", "id"),
+)  # fmt: skip
+
+webhook_events = Table(
+    "webhook_events", metadata, _id(), _ref("organization_id", "organizations.id"), _text("key"), _text("type"), _text("body"),
+    _whole("created_at"), UniqueConstraint("organization_id", "key"),
+)  # fmt: skip
+
+_UNDELIVERED = "state IN ('PENDING', 'SENDING')"
+webhook_deliveries = Table(
+    "webhook_deliveries", metadata, _id(), _ref("event_id", "webhook_events.id"), _ref("endpoint_id", "webhook_endpoints.id"),
+    _ref("organization_id", "organizations.id"), _text("type"), *_state(DeliveryState), _whole("created_at"), _whole("act_at"), _whole("tries"),
+    _whole("tried_at", null=True), _whole("status", null=True), _whole("took_ms", null=True), _text("error"), _text("answer"), _version(),
+    UniqueConstraint("event_id", "endpoint_id"), Index(None, "endpoint_id", "id"),
+    Index("ix_webhook_deliveries_due", "endpoint_id", "act_at", sqlite_where=text(_UNDELIVERED), postgresql_where=text(_UNDELIVERED)),
 )  # fmt: skip
 
 marks = Table("marks", metadata, Column("name", Text, primary_key=True), _text("value"))

@@ -9,9 +9,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from domain.errors import DomainError
 from domain.ports import Chance, Clock, House
 from domain.records import Seals
 from domain.tokens import Tokens
+from storage.codes import CodeRows
 from storage.ledger import BookRows, TrailRows
 from storage.link import LinkRows
 from storage.mapping import to_us
@@ -20,6 +22,7 @@ from storage.payment import CheckoutRows, PaymentRows
 from storage.person import ConversationRows, OrganizationRows, PersonRows
 from storage.records import FileRows, InboxRows, KeyRows, LimitRows, MarkRows, OutboxRows, SettingsRows
 from storage.statements import Session
+from storage.webhook import WebhookRows
 
 _ID_EPOCH_MS = 1_767_225_600_000
 """2026-01-01 UTC: ids are 41 bits of milliseconds since then and 22 bits of chance."""
@@ -79,7 +82,11 @@ class SqlUnit:
         try:
             yield
             self.trail.flush()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, DomainError) and error.keeps:
+                self.trail.flush()
+                self.session.keep(point)
+                raise
             self.trail.forget()
             del self.wakes[wakes:]
             self.session.back(point)
@@ -156,5 +163,13 @@ class SqlUnit:
         return LimitRows(self.session)
 
     @cached_property
+    def webhooks(self) -> WebhookRows:
+        return WebhookRows(self.session)
+
+    @cached_property
     def marks(self) -> MarkRows:
         return MarkRows(self.session)
+
+    @cached_property
+    def codes(self) -> CodeRows:
+        return CodeRows(self.session)

@@ -75,10 +75,12 @@ def letter(
     receipt: str | None = None,
     when: datetime | None = None,
     unsubscribe: str = "",
+    again: bool = False,
 ) -> Letter | None:
     """A fact for one side; None where this side is told nothing by itself. `page` is where the button leads, `payload` the outbox message's.
 
-    `when` is until when a dispute may be opened, else what the order's own clock says. Raises ValueError for an address that is none of the web.
+    `when` is until when a dispute may be opened, else what the order's own clock says. `again`: an earlier sending may have arrived, and nobody
+    shall take this for a second sale. Raises ValueError for an address that is none of the web.
     """
     if side not in SIDES or not _ADDRESS.fullmatch(page) or (unsubscribe and not _ADDRESS.fullmatch(unsubscribe)):
         raise ValueError("a letter needs a side, and addresses that begin with http:// or https://")
@@ -91,12 +93,26 @@ def letter(
     subject = _spoken(t("email.subject", title=_plain(title), number=order.number) if order is not None else _plain(title))
     button = t(f"email.button.{_BUTTONS.get((side, fact), side)}")
     why = t.html(f"email.why.{side if shop or side == 'staff' else 'anybody'}", shop=_isolated(t, as_data(shop)))
+    said = t("email.again") if again else ""
     written = _template().render(
         lang=t.language, dir=t.direction, subject=subject, preheader=_plain(line), mood=_MOODS.get(f"{side}.{fact}") or _MOODS.get(fact, "good"),
-        title=Markup(title), line=_unbroken(line), rows=[(row.label, row.value, row.strong) for row in rows],  # noqa: S704 - values are escaped
+        title=Markup(title), line=_unbroken(line), rows=[(row.label, row.value, row.strong) for row in rows], again=said, code="",  # noqa: S704 - values are escaped
         page=page, button=button, pin=_unbroken(t.html("email.pin")), why=Markup(why), unsubscribe=unsubscribe, stop=t("email.unsubscribe"),  # noqa: S704
     )  # fmt: skip
-    return Letter(subject, _text(t, title, line, rows, button, page, why, unsubscribe), written, unsubscribe)
+    text = _text(t, [said, _plain(title), _plain(line)], rows, f"{button}:\n{page}", why, unsubscribe)
+    return Letter(subject, text, written, unsubscribe)
+
+
+def code_letter(t: Words, code: str, minutes: int) -> Letter:
+    """A code for whoever claims the address it goes to, which may be nobody's wish: no word of anybody's, no way to anything, nothing to press."""
+    spoken = f"{code[:3]} {code[3:]}"
+    subject, title = _spoken(t("email.code.subject", code=code)), t.html("email.code.title")
+    line, why = t.html("email.code.line", minutes=minutes), t.html("email.code.why")
+    written = _template().render(
+        lang=t.language, dir=t.direction, subject=subject, preheader=_plain(line), mood="good", title=Markup(title), line=_unbroken(line), rows=[],  # noqa: S704
+        again="", code=spoken, page="", button="", pin=_unbroken(t.html("email.pin")), why=Markup(why), unsubscribe="", stop="",  # noqa: S704
+    )  # fmt: skip
+    return Letter(subject, _text(t, [_plain(title), _plain(line)], [_Row(t("email.code.label"), spoken)], "", why, ""), written)
 
 
 def as_data(text: str) -> str:
@@ -128,6 +144,9 @@ def _line_without_order(t: Words, fact: str, about: Mapping[str, Any]) -> str:
     if fact == "money_returned":
         total = Money(about["amount_minor"], about["currency"])
         return _without_emoji(t.html("chat.fact.money_returned", total=total, receipt=about.get("receipt", "")))
+    if fact == "webhook_off":
+        why = t(f"chat.webhook_off.{about['why']}")
+        return _without_emoji(t.html("chat.fact.webhook_off", host=as_data(str(about["host"])), why=why))
     if fact == "alert":
         facts = ", ".join(f"{name} {as_data(str(value))}" for name, value in sorted(about.items()) if name != "what")
         return _without_emoji(t.html("chat.fact.alert", what=as_data(str(about.get("what", fact))), facts=facts))
@@ -163,10 +182,10 @@ def _rows(t: Words, side: str, order: Order | None, shop: str, receipt: str | No
     return [*rows, *([_Row(t("web.track.receipt"), as_data(receipt))] if receipt else [])]
 
 
-def _text(t: Words, title: str, line: str, rows: list[_Row], button: str, page: str, why: str, unsubscribe: str) -> str:
+def _text(t: Words, said: list[str], rows: list[_Row], button: str, why: str, unsubscribe: str) -> str:
     """The same for programs and people that read no HTML."""
     facts = [f"{row.label}: {_isolated(t, row.value, always=t.direction == 'rtl')}" for row in rows]
-    parts = [_plain(title), _plain(line), "\n".join(facts), f"{button}:\n{page}", "-- \n" + t("email.pin"), _plain(why)]
+    parts = [*said, "\n".join(facts), button, "-- \n" + t("email.pin"), _plain(why)]
     parts += [f"{t('email.unsubscribe')}:\n{unsubscribe}"] if unsubscribe else []
     return "\n\n".join(part for part in parts if part) + "\n"
 

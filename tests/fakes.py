@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pytest
 
+from domain.errors import DomainError
 from domain.money import Money
 from domain.payment import Ability, Ask, Attempt, Method, Notice, Outcome, Proof, Refund, Reply, Unreadable
 from domain.ports import House, Unit
@@ -152,13 +153,17 @@ class Ground:
         self.connection.close()
 
     def unit(self, work: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it whole and commit; whatever it raises undoes it."""
+        """Run it whole and commit; whatever it raises undoes it, but for a refusal that keeps what was written."""
         unit = SqlUnit(Session(self.connection, SQLITE), self.around)
         self.connection.execute("BEGIN")
         try:
             result = work(unit, *args, **kwargs)
             unit.flush()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, DomainError) and error.keeps:
+                unit.flush()
+                self.connection.execute("COMMIT")
+                raise
             self.connection.execute("ROLLBACK")
             raise
         self.connection.execute("COMMIT")

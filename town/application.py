@@ -11,6 +11,8 @@ from town.africastalking import AfricasTalking, Subscription
 from town.control import Control
 from town.core import Core
 from town.daraja import Daraja
+from town.mail import MailServer
+from town.mail.returns import Returns
 from town.phones import Phones
 from town.telegram import BotApi, Telegram
 from town.telegram.api import BODY_LIMIT
@@ -30,7 +32,8 @@ class Town:
     """One town. `routes()` can be mounted into any aiohttp application; whoever does calls `start` and `stop`.
 
     With `keep`, a file, its providers, the phones and the clock are as they were left when the town starts again.
-    Without `africastalking` no USSD code is answered and no SMS is taken; phones still write to each other.
+    Without `africastalking` no USSD code is answered and no SMS is taken; phones still write to each other. `mail_returns` is where reports
+    about letters go that did not arrive.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Town:
         public_url: str = "",
         keep: Path | None = None,
         africastalking: Subscription | None = None,
+        mail_returns: str = "",
     ) -> None:
         self.core = core
         self.public_url = public_url.rstrip("/")
@@ -51,7 +55,10 @@ class Town:
         self.phones = Phones(core)
         self.daraja = Daraja(core, self.phones)
         self.africastalking = AfricasTalking(core, self.phones, africastalking)
-        states = {"phones": self.phones.state, "daraja": self.daraja.state}
+        self.mail = MailServer(core)
+        self._returns = Returns(mail_returns) if mail_returns else None
+        self.mail.bounced = self._returns
+        states = {"phones": self.phones.state, "daraja": self.daraja.state, "mail": self.mail.state}
         if africastalking is not None:
             states["africastalking"] = self.africastalking.state
         self.control = Control(core, self.telegram, states)
@@ -72,7 +79,7 @@ class Town:
         return f"{self.public_url}/town/africastalking"
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        providers = (self.bot_api, self.control, self.phones, self.daraja, self.africastalking)
+        providers = (self.bot_api, self.control, self.phones, self.daraja, self.africastalking, self.mail)
         routes = [route for provider in providers for route in provider.routes()]
         return [*routes, web.get("/town", _page), web.get("/town/", _to_page), web.get("/town/static/{name}", _static)]
 
@@ -99,9 +106,13 @@ class Town:
             load(self.telegram, self.keep)
             self.daraja.load(_money(self.keep))
             self.africastalking.load(_messages(self.keep))
+            self.mail.inboxes.load(_letters(self.keep))
             self._saving = asyncio.get_running_loop().create_task(self._save_now_and_then(self.keep))
         await self.daraja.start()
         await self.africastalking.start()
+        await self.mail.start()
+        if self._returns is not None:
+            await self._returns.start()
 
     async def stop(self) -> None:
         """End everything that waits or delivers: polls, streams, webhooks, call-backs. Safe to repeat."""
@@ -113,6 +124,9 @@ class Town:
             self._save(self.keep)
         await self.daraja.stop()
         await self.africastalking.stop()
+        await self.mail.stop()
+        if self._returns is not None:
+            await self._returns.stop()
 
     async def _save_now_and_then(self, keep: Path) -> None:
         """So that even a town that is killed loses only the last seconds."""
@@ -125,6 +139,7 @@ class Town:
         save(self.telegram, keep)
         self.daraja.save(_money(keep))
         self.africastalking.save(_messages(keep))
+        self.mail.inboxes.save(_letters(keep))
 
 
 def _money(keep: Path) -> Path:
@@ -133,6 +148,10 @@ def _money(keep: Path) -> Path:
 
 def _messages(keep: Path) -> Path:
     return keep.with_suffix(".africastalking.json")
+
+
+def _letters(keep: Path) -> Path:
+    return keep.with_suffix(".mail.json")
 
 
 def _file(name: str) -> web.Response:

@@ -13,6 +13,7 @@ from domain.order import Order, next_due
 from domain.payment import LATE_ACCEPT, Attempt, Checkout, Notice
 from domain.ports import Unit
 from domain.rights import Actor, Party
+from usecases.events import publish_payment
 from usecases.links import take_from_stock
 from usecases.orders import hand_over_digital
 from usecases.refunds import ask_refund, gateway_account
@@ -71,6 +72,7 @@ def _suspend(unit: Unit, attempt: Attempt, checkout: Checkout, paid: Money, why:
     if unit.payments.live_attempt(checkout.id) is None:
         _open_again(unit, attempt, checkout)
     tell_person(unit, checkout.buyer_id, "payment_failed", f"{attempt.id}:{why}", checkout=checkout.id, result=f"money_{why}")
+    publish_payment(unit, checkout, attempt, "payment_failed", f"money_{why}")
     unit.wake("checkout", id=checkout.id)
 
 

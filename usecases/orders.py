@@ -136,7 +136,15 @@ def confirm_by_code(unit: Unit, actor: Actor, number: str, typed: str) -> Confir
 
     A wrong try is counted, so it is an answer (WRONG) and not an error. Raises LimitReached after five of them.
     """
-    order = the_order(unit, actor, number, Action.WORK_ON_ORDER)
+    return _confirm_by_code(unit, actor, the_order(unit, actor, number, Action.WORK_ON_ORDER), typed)
+
+
+def confirm_by_own_code(unit: Unit, actor: Actor, number: str, typed: str) -> Confirmed:
+    """The buyer enters it, where nothing else says who they are (docs/decisions/0013-what-an-sms-may-do.md). Tries are counted with the seller's."""
+    return _confirm_by_code(unit, actor, the_order(unit, actor, number, Action.CONFIRM_DELIVERY), typed)
+
+
+def _confirm_by_code(unit: Unit, actor: Actor, order: Order, typed: str) -> Confirmed:
     if order.state is OrderState.COMPLETED:
         return Confirmed.ALREADY
     if order.code_tries >= MOST_CODE_TRIES:

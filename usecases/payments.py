@@ -15,6 +15,7 @@ from domain.ports import Gateways, Store, Unit
 from domain.rights import CLOCK, Actor, Party
 from domain.tokens import Purpose
 from usecases.checkouts import NewCheckout, start_checkout
+from usecases.events import publish_payment
 from usecases.gateways import credentials_of, route
 from usecases.tell import alert, tell_person
 
@@ -229,6 +230,7 @@ def end_attempt(unit: Unit, attempt: Attempt, state: AttemptState, result: str, 
     unit.trail.add(f"sale:{checkout.id}", actor, f"attempt_{str(state).lower()}", attempt=attempt.id, result=result)
     if checkout.state not in {CheckoutState.PAID, CheckoutState.CANCELLED}:
         tell_person(unit, checkout.buyer_id, "payment_failed", str(attempt.id), checkout=checkout.id, result=result)
+        publish_payment(unit, checkout, ended, "payment_failed", result)
     unit.wake("checkout", id=checkout.id)
     return ended
 

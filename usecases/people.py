@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from domain.errors import BadInput, NotFound
 from domain.ids import OrganizationId, PersonId
@@ -35,6 +36,12 @@ def _name(text: str) -> str:
 
 def set_language(unit: Unit, person_id: PersonId, language: Language) -> Person:
     return unit.people.save(replace(unit.people.get(person_id), language=language))
+
+
+def set_wants(unit: Unit, person_id: PersonId, **wanted: Any) -> Person:
+    """Of what they want to be told: what is named here changes, the rest stays (domain.wants.Wants)."""
+    person = unit.people.get(person_id)
+    return unit.people.save(replace(person, wants=replace(person.wants, **wanted)))
 
 
 def set_role(unit: Unit, person_id: PersonId, role: Role) -> Person:

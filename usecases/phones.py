@@ -8,8 +8,12 @@ from domain.ids import PersonId
 from domain.person import Channel, ChannelKind, ChannelState, Language, Person, Role
 from domain.phone import Phone
 from domain.ports import Unit
+from domain.rights import Actor, Party
+from usecases.tell import text_person
 
 NAMELESS = "?"
+MOST_NAME = 24
+"""Of a chat's name in an SMS."""
 
 
 def arrive_by_number(unit: Unit, phone: Phone) -> Person:
@@ -35,7 +39,10 @@ def own_number(unit: Unit, person: Person, phone: Phone) -> Person:
         return person
     if known.id == person.id or not is_new(unit, person):
         return person
-    return move_channels(unit, person, known)
+    one = move_channels(unit, person, known)
+    unit.trail.add(f"person:{one.id}", Actor(Party.BUYER, ChannelKind.TELEGRAM, one.id), "joined", chat=person.id, number=one.id)
+    text_person(unit, one.id, "joined", f"{person.id}:{one.id}", name=person.name[:MOST_NAME])
+    return one
 
 
 def is_new(unit: Unit, person: Person) -> bool:
@@ -45,7 +52,7 @@ def is_new(unit: Unit, person: Person) -> bool:
 
 
 def move_channels(unit: Unit, person: Person, to: Person) -> Person:
-    """All ways to reach one become the other's."""
+    """All ways to reach one become the other's, from now on: `cooling_until` counts from there."""
     for channel in unit.people.channels(person.id):
-        unit.people.save_channel(replace(channel, person_id=to.id))
+        unit.people.save_channel(replace(channel, person_id=to.id, created_at=unit.now))
     return unit.people.save(replace(to, name=person.name)) if to.name == NAMELESS else to

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
-from domain.facts import FACTS
+from domain.facts import FACTS, Urgency
 from domain.ids import OrderId, OutboxId, PersonId
 from domain.life import OutboxState
 from domain.order import Order
@@ -14,10 +15,17 @@ from domain.person import ChannelKind, Language
 from domain.ports import Unit
 from domain.records import OutboxMessage
 from domain.rights import CLOCK, Actor
+from domain.wants import Way, best_way, is_wanted, told_at, zone_of
+from usecases.events import publish_order
 from usecases.people import arrive
 
 OUTBOX = "outbox"
+_TIED = frozenset({"screen", "carry", "joined"})
+"""What belongs to the channel it was meant for, and says nothing on another."""
+
 ADMINS = "admins"
+UNWANTED = "unwanted"
+"""The error of what a person does not want to hear: written down all the same, so that the audit finds it for everybody."""
 
 
 def tell_order(
@@ -37,48 +45,47 @@ def tell_order(
     """
     if actor is not None and actor.person_id is not None:
         facts["actor"] = actor.person_id
-    reach: list[tuple[PersonId, ChannelKind, str]] = []
+    reach: list[tuple[PersonId, Way, str]] = []
     if seller:
-        reach += [(person, kind, "seller") for person, kind in preferred(unit.people.reach_members(order.organization_id))]
+        reach += [(person, way, "seller") for person, way in preferred(unit.people.reach_members(order.organization_id))]
     if buyer and order.buyer_id is not None:
-        reach += [(person, kind, "buyer") for person, kind in preferred(unit.people.reach(order.buyer_id))]
+        reach += [(person, way, "buyer") for person, way in preferred(unit.people.reach(order.buyer_id))]
     messages = [
-        _message(unit, fact, f"{fact}:{order.id}:{once or order.version}:{side}", person, kind, {"side": side, **facts}, order.id)
-        for person, kind, side in reach
+        _message(unit, fact, f"{fact}:{order.id}:{once or order.version}:{side}", person, way, {"side": side, **facts}, order.id)
+        for person, way, side in reach
     ]
     _post(unit, messages)
+    publish_order(unit, order, fact, f"{fact}:{order.id}:{once or order.version}")
 
 
 def tell_person(unit: Unit, person_id: PersonId | None, fact: str, key: str, /, **facts: Any) -> None:
     if person_id is None:
         return
-    _post(unit, [_message(unit, fact, f"{fact}:{key}", person, kind, facts) for person, kind in preferred(unit.people.reach(person_id))])
+    _post(unit, [_message(unit, fact, f"{fact}:{key}", person, way, facts) for person, way in preferred(unit.people.reach(person_id))])
 
 
 def text_person(unit: Unit, person_id: PersonId, fact: str, key: str, /, **facts: Any) -> None:
-    """By SMS, whatever else reaches them: for what was asked for on the phone itself."""
-    _post(unit, [_message(unit, fact, f"{fact}:{key}", person_id, ChannelKind.SMS, facts)])
+    """By SMS and at once, whatever else reaches them: for what was asked for on the phone itself."""
+    _post(unit, [_message(unit, fact, f"{fact}:{key}", person_id, Way(ChannelKind.SMS), facts)])
 
 
 def tell_another_way(unit: Unit, message: OutboxMessage) -> None:
     """The channel is gone: the same fact by the next best one. A screen belongs to the channel it was asked for on."""
-    left = [kind for _, kind in preferred(unit.people.reach(message.person_id)) if kind is not message.channel]
-    if left and message.fact != "screen":
+    way = best_way(way for _, way in unit.people.reach(message.person_id) if way.kind is not message.channel)
+    if way is not None and message.fact not in _TIED:
         again = replace(
-            message, id=OutboxId(unit.new_id()), channel=left[0], state=OutboxState.WAITING, act_at=unit.now, tries=0, error="", version=0
-        )
+            message, id=OutboxId(unit.new_id()), channel=way.kind, state=OutboxState.WAITING, act_at=unit.now, tries=0, sent_at=None,
+            error="", ref=None, report="", version=0,
+        )  # fmt: skip
         _post(unit, [again])
 
 
-_PREFERENCE: Final = (ChannelKind.TELEGRAM, ChannelKind.SMS, ChannelKind.EMAIL)
-
-
-def preferred(reach: Sequence[tuple[PersonId, ChannelKind]]) -> list[tuple[PersonId, ChannelKind]]:
-    """One way for each person, the best that works: a chat shows the most and costs nothing, an SMS reaches any phone."""
-    best: dict[PersonId, ChannelKind] = {}
-    for person, kind in sorted(reach, key=lambda one: _PREFERENCE.index(one[1])):
-        best.setdefault(person, kind)
-    return list(best.items())
+def preferred(reach: Sequence[tuple[PersonId, Way]]) -> list[tuple[PersonId, Way]]:
+    """One way for each person who can be told, their wish first."""
+    ways: dict[PersonId, list[Way]] = {}
+    for person, way in reach:
+        ways.setdefault(person, []).append(way)
+    return [(person, best) for person, theirs in ways.items() if (best := best_way(theirs)) is not None]
 
 
 def alert(unit: Unit, what: str, key: str, /, **facts: Any) -> None:
@@ -92,21 +99,30 @@ def alert(unit: Unit, what: str, key: str, /, **facts: Any) -> None:
 
 
 def _message(
-    unit: Unit, fact: str, key: str, person_id: PersonId, kind: ChannelKind, facts: dict[str, Any], order_id: OrderId | None = None
+    unit: Unit, fact: str, key: str, person_id: PersonId, way: Way, facts: dict[str, Any], order_id: OrderId | None = None
 ) -> OutboxMessage:
+    urgency = FACTS[fact].urgency
+    wanted = is_wanted(way.wants, urgency)
     return OutboxMessage(
         id=OutboxId(unit.new_id()),
         fact=fact,
         key=key,
         person_id=person_id,
-        channel=kind,
-        urgency=int(FACTS[fact].urgency),
+        channel=way.kind,
+        urgency=int(urgency),
         payload=facts,
-        state=OutboxState.WAITING,
+        state=OutboxState.WAITING if wanted else OutboxState.SKIPPED,
         created_at=unit.now,
-        act_at=unit.now,
+        act_at=_due(unit, way, urgency),
         order_id=order_id,
+        error="" if wanted else UNWANTED,
     )
+
+
+def _due(unit: Unit, way: Way, urgency: Urgency) -> datetime:
+    if not way.wants.quiet:
+        return unit.now
+    return told_at(way.wants, urgency, unit.now, zone_of(way.wants, way.phone, unit.house.country))
 
 
 def _post(unit: Unit, messages: Sequence[OutboxMessage]) -> None:

@@ -1,7 +1,7 @@
 """Text messages: what became of those we sent, and who does not want any.
 
 Africa's Talking posts a form for each ("Delivery reports", "SMS notifications" of its documentation) and signs nothing: a report counts only
-for a message that we sent, and a sender's number proves nothing, so nothing here moves money.
+for a message that we sent, and a sender's number proves nothing, so nothing here moves money (docs/decisions/0013-what-an-sms-may-do.md).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 from domain.errors import BadInput
-from domain.ids import InboxId, OutboxId
+from domain.ids import InboxId, OutboxId, PersonId
 from domain.life import InboxState, OutboxState
 from domain.payment import Unreadable
 from domain.person import ChannelKind, ChannelState
@@ -35,7 +35,8 @@ HANDLED_IN: Final = timedelta(seconds=60)
 MOST_FIELDS: Final = 64
 HOUR_S: Final = 3_600
 DAY_S: Final = 24 * HOUR_S
-MOST_ANSWERS: Final = 3
+MOST_ANSWERS: Final = 30
+"""A number's answers in an hour, the last of which says so."""
 NO_MONEY: Final = "insufficient_balance"
 UNKNOWN_ID: Final = "unknown_id"
 FINAL: Final = ("Success", "Failed", "Rejected", "AbsentSubscriber", "Expired")
@@ -153,7 +154,7 @@ def receive_report(unit: Unit, event: RawEvent, report: Report) -> Texted:
     """Written down and applied in one unit. One for a message unknown to us is kept: it may be faster than our own note of the id."""
     if unit.inbox.by_key(GATEWAY, report.event_key) is not None:
         return Texted.REPEATED
-    message = _message_of(unit, report.ref)
+    message = unit.outbox.by_ref(ChannelKind.SMS, report.ref)
     if message is None:
         _keep(unit, event, report.event_key, InboxState.IGNORED, UNKNOWN_ID)
         return Texted.STRANGE
@@ -179,20 +180,41 @@ def receive_inbound(unit: Unit, event: RawEvent, inbound: Inbound) -> Texted:
     return Texted.FRESH
 
 
-def answer_text(unit: Unit, event_key: str) -> None:
-    """What somebody wrote is answered with the way in. A sender's number can be forged, so nothing is done for it.
+def take_text(unit: Unit, event_key: str) -> Inbound | None:
+    """A message that waits to be heard; it counts as heard when this unit is committed. None when there is nothing to answer, or nobody.
 
-    A few answers an hour for a number: each costs money, and two machines could answer one another for ever.
+    So many answers an hour for a number: each costs money, and two machines could answer one another for ever. What cannot be answered is not
+    done either, and neither is what comes after a STOP.
     """
     event = unit.inbox.by_key(GATEWAY, event_key)
     if event is None or event.state is not InboxState.STORED:
-        return
+        return None
     inbound = read_inbound(fields_of(event.raw))
     assert inbound.phone is not None, "one without is not stored to be heard"
-    answered = unit.limits.count("sms_answer", inbound.phone.e164, HOUR_S, unit.now) <= MOST_ANSWERS
-    if answered:
-        text_person(unit, arrive_by_number(unit, inbound.phone).id, "text_answer", event_key)
-    unit.inbox.save(replace(event, state=InboxState.APPLIED if answered else InboxState.IGNORED, act_at=None))
+    heard = not _wants_silence(unit, inbound.phone) and unit.limits.count(*_answers(inbound.phone), unit.now) <= MOST_ANSWERS
+    unit.inbox.save(replace(event, state=InboxState.APPLIED if heard else InboxState.IGNORED, act_at=None))
+    return inbound if heard else None
+
+
+def is_last_answer(unit: Unit, phone: Phone) -> bool:
+    """After this one the number is not answered any more in this hour."""
+    return unit.limits.seen(*_answers(phone), unit.now) >= MOST_ANSWERS
+
+
+def post_answer(unit: Unit, person_id: PersonId, inbound: Inbound, text: str) -> None:
+    """What is said to a message: once, in the same unit as what it did, and to the number that it came from."""
+    assert inbound.phone is not None
+    text_person(unit, person_id, "screen", inbound.event_key, text=text, to=inbound.phone.e164)
+
+
+def _answers(phone: Phone) -> tuple[str, str, int]:
+    return "sms_answer", phone.e164, HOUR_S
+
+
+def _wants_silence(unit: Unit, phone: Phone) -> bool:
+    known = unit.people.by_address(ChannelKind.SMS, phone.e164)
+    channels = unit.people.channels(known.id) if known is not None else ()
+    return any(one.kind is ChannelKind.SMS and one.address == phone.e164 and one.state is ChannelState.BLOCKED for one in channels)
 
 
 def record_text(unit: Unit, outbox_id: OutboxId, sent: Sent) -> OutboxState:
@@ -200,9 +222,8 @@ def record_text(unit: Unit, outbox_id: OutboxId, sent: Sent) -> OutboxState:
     state = record_sent(unit, outbox_id, sent)
     if sent.delivery is Delivery.SENT and sent.ref is not None:
         message = unit.outbox.get(outbox_id)
-        message = unit.outbox.save(replace(message, payload={**_facts(message), "sms_ref": sent.ref}))
-        unit.marks.put(_mark(sent.ref), {"outbox": outbox_id})
-        _catch_up(unit, message, sent.ref)
+        if message.ref == sent.ref:
+            _catch_up(unit, message, sent.ref)
     if sent.error == NO_MONEY:
         _no_money(unit)
     return state
@@ -219,32 +240,17 @@ def _catch_up(unit: Unit, message: OutboxMessage, ref: str) -> None:
 
 def _apply(unit: Unit, message: OutboxMessage, report: Report) -> bool:
     """Whether it said something new about the message as it was last sent. What is final stays."""
-    before = message.payload.get("sms_report")
-    if message.payload.get("sms_ref") != report.ref or before in FINAL or before == report.status:
+    if message.report in FINAL or message.report == report.status:
         return False
     failed = report.status in FINAL and report.status != "Success"
     error = f"undelivered:{report.reason or report.status}" if failed else message.error
-    unit.outbox.save(replace(message, payload={**message.payload, "sms_report": report.status}, error=error))
+    unit.outbox.save(replace(message, report=report.status, error=error))
     if failed and report.reason.lower() in GONE:
         channel_gone(unit, message.person_id, ChannelKind.SMS)
-        tell_another_way(unit, replace(message, payload=_facts(message), sent_at=None))
+        tell_another_way(unit, message)
     if failed and report.reason == "InsufficientCredit":
         _no_money(unit)
     return True
-
-
-def _facts(message: OutboxMessage) -> dict[str, Any]:
-    """What it says, without what became of it."""
-    return {name: value for name, value in message.payload.items() if name not in {"sms_ref", "sms_report"}}
-
-
-def _message_of(unit: Unit, ref: str) -> OutboxMessage | None:
-    mark = unit.marks.get(_mark(ref))
-    return None if mark is None else unit.outbox.get(OutboxId(mark["outbox"]))
-
-
-def _mark(ref: str) -> str:
-    return f"{GATEWAY}:{ref}"
 
 
 def _no_money(unit: Unit) -> None:

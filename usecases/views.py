@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.booking import wallet
+from domain.check import check_number
 from domain.errors import CannotPay, NotForSale, NotFound
 from domain.ids import CheckoutId, OrderId, OrganizationId, PersonId
 from domain.life import CheckoutState, LinkState, RefundState
@@ -125,6 +126,7 @@ class OrderView:
     track_token: str
     follow_token: str
     digital_file: int | None
+    check_number: str
 
 
 def order_view(unit: Unit, order: Order, party: Party) -> OrderView:
@@ -144,6 +146,7 @@ def order_view(unit: Unit, order: Order, party: Party) -> OrderView:
         track_token=unit.tokens.make(Purpose.TRACK, order.id),
         follow_token=unit.tokens.make(Purpose.FOLLOW, order.id),
         digital_file=link.digital_file,
+        check_number=check_number(unit.tokens, order),
     )
 
 

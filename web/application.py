@@ -15,16 +15,17 @@ from web.api import v1 as api
 from web.bodies import READ_S
 from web.door import DOOR, Door, PictureMaker, always
 from web.hooks import daraja
+from web.hooks import mail as mail_hook
 from web.live import HEARTBEAT_S, Live
 from web.lookups import Lookups
 from web.middlewares import ORDINARY_BODY, edge, security_headers
-from web.pages import buy, home, pay, pictures, problem, track
+from web.pages import buy, carry, check, home, mail, pay, pictures, problem, track
 from web.shelf import FRESH_S, Shelf
 from web.visits import Visits
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Gauges = Mapping[str, tuple[str, Callable[[], float]]]
-LARGE: Final = {"problem_tell": problem.MOST_BYTES}
+LARGE: Final = {"problem_tell": problem.MOST_BYTES, mail_hook.ROUTE: mail_hook.MOST_BYTES}
 """Routes that take more than an ordinary body, in bytes."""
 
 
@@ -33,6 +34,10 @@ def routes(checks: Mapping[str, ops.Readiness], kept: ops.Metrics) -> list[web.A
     return [
         web.get("/", home.show, name="home"),
         web.get("/find", home.find, name="find"),
+        web.get("/c/{code}", carry.show, name="carry_ask"),
+        web.post("/c/{code}", carry.go_on, name="carry"),
+        web.get("/check", check.show, name="check_ask"),
+        web.post("/check", check.look, name="check"),
         web.get("/buy/{code}", buy.show, name="buy"),
         web.post("/buy/{code}", buy.buy, name="buy_begin"),
         web.get("/pictures/{token}/{width:[0-9]{2,4}}", pictures.show, name="picture"),
@@ -50,6 +55,10 @@ def routes(checks: Mapping[str, ops.Readiness], kept: ops.Metrics) -> list[web.A
         web.post("/track/{token}/withdraw", track.withdraw, name="withdraw"),
         web.get("/track/{token}/problem", problem.show, name="problem"),
         web.post("/track/{token}/problem", problem.tell, name="problem_tell"),
+        web.post("/track/{token}/mail", mail.ask, name="mail_ask"),
+        web.post("/track/{token}/mail/code", mail.confirm, name="mail_confirm"),
+        web.get("/mail/stop/{token}", mail.wishes, name="mail_wishes"),
+        web.post("/mail/stop/{token}", mail.stop, name="mail_stop"),
         web.get("/download/{token}", track.download, name="download"),
         web.post("/callbacks/daraja/{token}/{kind}", daraja.receive, name="daraja"),
         web.get("/healthz", ops.alive, name="healthz"),
@@ -64,6 +73,7 @@ def application(
     new_key: Callable[[], str],
     extra_routes: Sequence[web.AbstractRouteDef] = (),
     phone_routes: Sequence[web.AbstractRouteDef] = (),
+    mail_routes: Sequence[web.AbstractRouteDef] = (),
     telegram_webhook: Handler | None = None,
     trusted_proxies: frozenset[str] = frozenset(),
     pictures: PictureMaker | None = None,
@@ -90,6 +100,7 @@ def application(
     app.add_routes(routes(readiness or {}, kept))
     app.add_routes(api.routes(hall))
     app.add_routes(phone_routes)
+    app.add_routes(mail_routes)
     if telegram_webhook is not None:
         app.add_routes([web.post("/telegram/{secret}", telegram_webhook, name="telegram")])
     foreign = frozenset(app.add_routes(extra_routes))

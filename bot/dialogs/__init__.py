@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.dialog import Dialog
-from bot.dialogs import buy, home, links, order, orders, purchases, sell, start, wallet
+from bot.dialogs import buy, carry, check, email, home, links, order, orders, practice, purchases, sell, settings, start, wallet
 
 DIALOGS: Mapping[str, Dialog] = {
     "home": home.DIALOG,
@@ -15,6 +15,11 @@ DIALOGS: Mapping[str, Dialog] = {
     "orders": orders.DIALOG,
     "order": order.DIALOG,
     "buy": buy.DIALOG,
+    "check": check.DIALOG,
+    "carry": carry.DIALOG,
+    "practice": practice.DIALOG,
     "purchases": purchases.DIALOG,
     "wallet": wallet.DIALOG,
+    "email": email.DIALOG,
+    "settings": settings.DIALOG,
 }

@@ -15,7 +15,7 @@ from domain.phone import Phone, read_phone
 from usecases.checkouts import MOST_ADDRESS, NewCheckout, cancel_checkout
 from usecases.payments import NewAttempt, buy, open_attempt
 from usecases.people import set_name, set_phone, set_role
-from usecases.phones import NAMELESS
+from usecases.phones import NAMELESS, own_number
 from usecases.views import PayView, ProductView, pay_page, product
 
 
@@ -149,6 +149,8 @@ def take_phone(turn: Turn, answer: Answer) -> Next:
     phone = read_phone(answer.text, turn.unit.house.country)
     if not phone.is_kenyan_mobile:
         raise BadInput("phone", "not_mpesa")
+    if answer.kind is Kind.CONTACT:
+        turn.person = own_number(turn.unit, turn.person, phone)
     if turn.person.phone is None:
         set_phone(turn.unit, turn.person.id, phone)
     return Next("check", data={"phone": phone.e164})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bot.dialog import Answer, Kind, Next, Screen, Step, Turn, rows_of
+from bot.dialogs import carry
 from bot.dialogs.sell import read_product
+from domain.codes import read_carry_code
 from domain.ids import read_link_code
-from domain.person import Role
+from domain.person import ChannelKind, Role
 from usecases.views import waiting_for
 
 _PLACES = {
@@ -15,11 +17,16 @@ _PLACES = {
     "wallet": ("balance", "wallet"),
     "purchases": ("list", "purchases"),
     "buy": ("code", "buy"),
+    "check": ("ask", "check"),
+    "practice": ("intro", "practice"),
     "role": ("role", "start"),
     "open_shop": ("shop", "start"),
     "language": ("language", "start"),
+    "email": ("address", "email"),
+    "settings": ("menu", "settings"),
     "help": ("help", "home"),
 }
+_BEFORE_THE_FIRST_SALE = ("sell", "practice", "orders", "links", "wallet", "purchases", "check", "role")
 
 
 def ask_menu(turn: Turn) -> Screen:
@@ -35,13 +42,18 @@ def ask_menu(turn: Turn) -> Screen:
         lines += [turn.say("chat.home.disputes", count=waits.disputes)] if waits.disputes else []
         lines += [turn.say("chat.home.to_ship", count=waits.to_ship)] if waits.to_ship else []
         lines += [] if turn.small else [turn.say("chat.home.quick_sell")]
-        places = ("orders", "sell", "links", "wallet", "purchases", "role")
+        sold = waits.to_ship or waits.disputes or turn.unit.orders.completed(shop.id, 1) if shop is not None else 0
+        places = ("orders", "sell", "links", "wallet", "purchases", "check", "role") if sold else _BEFORE_THE_FIRST_SALE
     else:
         lines += [turn.say("chat.home.to_confirm", count=waits.to_confirm)] if waits.to_confirm else []
         lines += [] if turn.small else [turn.say("chat.home.how_to_buy")]
-        places = ("purchases", "buy", "role" if shop else "open_shop")
-    last = "language" if turn.small else "help"  # elsewhere it is a command
-    return Screen("\n".join(lines), rows_of(*(turn.choice(place) for place in places), turn.choice(last)))
+        places = ("purchases", "buy", "check", "role" if shop else "open_shop")
+    if turn.unit.house.mail and not turn.small:
+        places = (*places, "email")
+    return Screen(
+        "\n".join(lines),
+        rows_of(*(turn.choice(place) for place in places), turn.choice("settings"), None if turn.small else turn.choice("help")),
+    )
 
 
 def shortcut(turn: Turn, answer: Answer) -> Next | None:
@@ -52,6 +64,8 @@ def shortcut(turn: Turn, answer: Answer) -> Next | None:
         if turn.shop is None:
             return Next("shop", "start", {"onward": "sell"}, forget=True, note=turn.say("chat.home.shop_first"))
         return product
+    if turn.channel is ChannelKind.TELEGRAM and answer.kind is Kind.TEXT and (code := read_carry_code(answer.text)) is not None:
+        return carry.take_up(turn, code)
     return None
 
 
@@ -64,7 +78,7 @@ def take_menu(turn: Turn, answer: Answer) -> Next:
         return short
     if answer.kind is Kind.PHOTO:
         return Next("name", "sell", {"pictures": list(answer.pictures)}, forget=True, note=turn.say("chat.sell.photo_kept"))
-    return Next("menu", "home", forget=True, note=turn.say("chat.not_understood"))
+    return Next("menu", "home", forget=True, note=carry.gone_elsewhere(turn) or turn.say("chat.not_understood"))
 
 
 def ask_help(turn: Turn) -> Screen:

@@ -1,16 +1,17 @@
-"""The buyer's order: its card, confirm (asked once more, because money moves), a problem with reason, words and photos, cancel."""
+"""The buyer's order: its card, confirm (asked once more, because money moves; by SMS with the delivery code), problem, withdraw, cancel."""
 
 from __future__ import annotations
 
 from bot.cards import download_choice, order_choices, order_text, small_order_text
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
 from bot.dialogs.home import shortcut
+from domain.errors import LimitReached
 from domain.ids import FileId
-from domain.order import OrderAct, Reason
-from domain.person import clean_text
+from domain.order import MOST_CODE_TRIES, OrderAct, Reason
+from domain.person import ChannelKind, clean_text
 from domain.rights import Action
 from usecases.disputes import MOST_EVIDENCE, MOST_WORDS, open_dispute, withdraw_dispute
-from usecases.orders import cancel_order, confirm_delivery, the_order
+from usecases.orders import Confirmed, cancel_order, confirm_by_own_code, confirm_delivery, the_order
 from usecases.views import order_for
 
 
@@ -45,17 +46,37 @@ def ask_done(turn: Turn) -> Screen:
 
 def ask_confirm(turn: Turn) -> Screen:
     view = order_for(turn.unit, turn.buyer(), turn.data["number"])
-    if OrderAct.CONFIRM not in view.acts:
+    by_code = turn.channel is ChannelKind.SMS
+    if OrderAct.CONFIRM not in view.acts or (by_code and view.order.digital):
         return ask_card(turn)
     key = "chat.order.confirm_direct" if view.order.escrow is None else "chat.order.confirm"
     text = turn.say(key, item=view.order.item, total=view.order.total, shop=view.shop)
+    if by_code:
+        left = MOST_CODE_TRIES - view.order.code_tries
+        return Screen(text if left > 0 else turn.say("sms.code_locked"), rows_of(turn.choice("back")))
     return Screen(text, rows_of(turn.choice("yes_confirm"), turn.choice("not_yet")))
 
 
 def take_confirm(turn: Turn, answer: Answer) -> Next:
+    if turn.channel is ChannelKind.SMS:
+        return _take_code(turn, answer)
     if answer.kind is not Kind.CHOICE or answer.text != "yes_confirm":
         return Next("card")
     confirm_delivery(turn.unit, turn.buyer(), turn.data["number"])
+    return Next("done")
+
+
+def _take_code(turn: Turn, answer: Answer) -> Next:
+    """Where a sender can be forged it is the delivery code that confirms, and nothing else does (docs/decisions/0013-what-an-sms-may-do.md)."""
+    if answer.kind is not Kind.TEXT:
+        return Next("card")
+    try:
+        done = confirm_by_own_code(turn.unit, turn.buyer(), turn.data["number"], answer.text)
+    except LimitReached:
+        return Next(str(OrderAct.CONFIRM))
+    if done is Confirmed.WRONG:
+        left = MOST_CODE_TRIES - the_order(turn.unit, turn.buyer(), turn.data["number"], Action.SEE_ORDER).code_tries
+        return Next(str(OrderAct.CONFIRM), note=turn.say("sms.wrong_code", count=left) if left > 0 else "")
     return Next("done")
 
 

@@ -157,7 +157,7 @@ def ask_check(turn: Turn) -> Screen:
         lines.append(turn.say("chat.sell.stock_count", count=data["stock"]))
     if data.get("digital") is not None:
         lines.append(turn.say("chat.sell.digital"))
-    lines += ["", turn.say("chat.sell.fee_note", percent=_percent(turn))]
+    lines += ["", turn.say("chat.sell.fee_note", percent=percent(turn))]
     choices = [
         turn.choice("create"),
         turn.choice("edit_name"),
@@ -173,7 +173,7 @@ def _price(data: dict[str, Any]) -> Money:
     return Money(data["price"], data["currency"])
 
 
-def _percent(turn: Turn) -> str:
+def percent(turn: Turn) -> str:
     shop = turn.shop
     whole, rest = divmod(shop.fee_bps if shop else turn.unit.house.fee_bps, 100)
     return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")

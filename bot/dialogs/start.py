@@ -9,11 +9,11 @@ from domain.phone import read_phone
 from usecases.people import open_shop, rename_shop, set_language, set_name, set_phone, set_role
 from usecases.phones import NAMELESS, own_number
 
-_LABELS = {Language.EN: "English", Language.SW: "Kiswahili", Language.AR: "العربية"}
+LABELS = {Language.EN: "English", Language.SW: "Kiswahili", Language.AR: "العربية"}
 
 
 def ask_language(turn: Turn) -> Screen:
-    sayable = [Choice(label, str(language)) for language, label in _LABELS.items() if turn.says(language)]
+    sayable = [Choice(label, str(language)) for language, label in LABELS.items() if turn.says(language)]
     return Screen(turn.say("chat.start.language"), rows_of(*sayable, per_row=3))
 
 

@@ -57,25 +57,22 @@ def pages(text: str, choices: Sequence[str], keys: Keys) -> list[str]:
     whole = _joined([*lines, keys.leave])
     if units(whole) <= limit:
         return [whole]
-    made: list[str] = []
-    body: list[str] = []
-    waiting = [part for line in lines for part in _parts(line, limit - _room(keys))]
-    while waiting:
-        last = _joined([*body, *waiting, keys.leave])
-        if units(last) <= limit:
-            made.append(last)
-            return made
-        if body and units(_joined([*body, waiting[0], keys.onward, keys.leave])) > limit:
-            made.append(_joined([*body, keys.onward, keys.leave]))
-            body = []
-            continue
-        body.append(waiting.pop(0))
-    made.append(_joined([*body, keys.leave]))
-    return made
+    parts = [part for line in lines for part in _parts(line, limit - _room(keys.onward, keys.leave))]
+    weights = [units(part) + 1 for part in parts]
+    made, first, used, left = [], 0, -1, sum(weights) - 1
+    for at, weight in enumerate(weights):
+        if used + 1 + left + _room(keys.leave) <= limit:
+            break
+        if at > first and used + weight + _room(keys.onward, keys.leave) > limit:
+            made.append(_joined([*parts[first:at], keys.onward, keys.leave]))
+            first, used = at, -1
+        used, left = used + weight, left - weight
+    return [*made, _joined([*parts[first:], keys.leave])]
 
 
-def _room(keys: Keys) -> int:
-    return units(_joined(["x", keys.onward, keys.leave])) - 1
+def _room(*keys: str) -> int:
+    """What the keys take at the foot of a page, with the ends of the lines before them."""
+    return sum(units(key) + 1 for key in keys if key)
 
 
 def _joined(lines: Sequence[str]) -> str:

@@ -10,12 +10,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from bot.dialog import Answer, Choice, Kind, Screen
 from bot.engine import HOME, Engine, Heard, Said, place_of
 from bot.mouths.pages import BACK, FIRST_BESIDE_NUMBERS, MORE, Keys, pages, without_markup, without_signs
 from bot.mouths.pages import HOME as HOME_KEY
+from domain.errors import DomainError
 from domain.gsm import gsm7, plain
 from domain.ids import AttemptId, read_link_dial
 from domain.person import ChannelKind, Conversation, Language, Person
@@ -61,6 +63,7 @@ class Reply:
 
 def ussd_turn(unit: Unit, engine: Engine, dialled: Dialled) -> Reply:
     """The whole turn. Raises Stale when another turn of the same person won; then it is run again and finds what that one left."""
+    unit.people.expect(ChannelKind.SMS, dialled.phone.e164, ChannelKind.USSD)
     person = arrive_by_number(unit, dialled.phone)
     return _Turn(unit, engine, dialled, person, place_of(unit, person, ChannelKind.USSD)).reply()
 
@@ -109,7 +112,7 @@ class _Turn:
             return self._back()
         key = memory["menu"].get(typed)
         if key == "ussd:continue":
-            return self._show(self._engine.again(self._unit, self._person, ChannelKind.USSD), ())
+            return self._stand(self._place, ())
         if key == "ussd:afresh":
             return self._hear(Answer(Kind.COMMAND, "home"))
         if key is not None:
@@ -126,8 +129,15 @@ class _Turn:
         if not trail:
             return self._hear(Answer(Kind.COMMAND, "home"))
         dialog, step, data = trail.pop()
-        self._place = self._unit.conversations.put(replace(self._place, dialog=dialog, step=step, data=data))
-        return self._show(self._engine.again(self._unit, self._person, ChannelKind.USSD), trail)
+        return self._stand(replace(self._place, dialog=dialog, step=step, data=data), trail)
+
+    def _stand(self, place: Conversation, trail: Any) -> Reply:
+        """A place where they stood before, as it is now; home, where what it was about is gone."""
+        try:
+            said = self._engine.at(self._unit, self._person, replace(place, updated_at=self._unit.now))
+        except (DomainError, KeyError):
+            return self._hear(Answer(Kind.COMMAND, "home"))
+        return self._show(said, trail)
 
     def _hear(self, answer: Answer, thing: str = "") -> Reply:
         dialled, left = self._dialled, self._place
@@ -143,7 +153,7 @@ class _Turn:
         elif (now.dialog, now.step) != (left.dialog, left.step):
             trail = [*trail, [left.dialog, left.step, left.data]][-MOST_BACK:]
         if said.attempts:
-            reply = self._keep(now, [self._small(self._t("ussd.check_phone"))], {}, ends=True)
+            reply = self._keep(now, [small(self._t("ussd.check_phone"), arabic=self._engine.arabic_on_ussd)], {}, ends=True)
             return replace(reply, attempts=said.attempts)
         return self._show(said, trail)
 
@@ -152,10 +162,10 @@ class _Turn:
         assert said.screen is not None, "on this channel a turn shows something"
         assert place is not None
         at_home = (place.dialog, place.step) == HOME
-        menu = _menu(said.screen)
+        menu, arabic = _menu(said.screen), self._engine.arabic_on_ussd
         made = pages(
-            self._small(said.screen.text),
-            [f"{number}. {self._small(choice.text)}" for number, choice in menu.items()],
+            small(said.screen.text, arabic=arabic),
+            [f"{number}. {small(choice.text, arabic=arabic)}" for number, choice in menu.items()],
             Keys(self._t("ussd.more"), "" if at_home or place.dialog == "start" else self._t("ussd.leave")),
         )
         return self._keep(place, made, {number: choice.key for number, choice in menu.items()}, trail)
@@ -167,13 +177,15 @@ class _Turn:
         self._unit.conversations.put(replace(place, shown=shown))
         return Reply(made[0], ends)
 
-    def _small(self, text: str) -> str:
-        """Letters that operators refuse become question marks: better a name that cannot be read than a screen that is not shown."""
-        shown = without_markup(text)
-        sayable = shown if gsm7(shown) else plain(shown)
-        if gsm7(sayable):
-            return sayable
-        return without_signs(shown) if self._engine.arabic_on_ussd else "".join(char if gsm7(char) else "?" for char in sayable)
+
+@lru_cache(maxsize=2048)
+def small(text: str, *, arabic: bool) -> str:
+    """Letters that operators refuse become question marks: better a name that cannot be read than a screen that is not shown."""
+    shown = without_markup(text)
+    sayable = shown if gsm7(shown) else plain(shown)
+    if gsm7(sayable):
+        return sayable
+    return without_signs(shown) if arabic else "".join(char if gsm7(char) else "?" for char in sayable)
 
 
 def _menu(screen: Screen) -> dict[str, Choice]:

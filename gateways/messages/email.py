@@ -1,29 +1,29 @@
 """Back room: letters by SMTP through aiosmtplib. RFC 5321 (the conversation), 5322 and 2047 (the letter), 3461 (DSN), 3463 (codes), 3834, 8058.
 
 SMTP knows no idempotency: a letter whose answer was lost after the final dot is UNKNOWN. Sent again it carries the same Message-ID, so that
-a receiver may drop the second one. `Letter` is a shape, for the words are made in another back room (templates/letters.py).
+a receiver may drop the second one. The words are made in another back room (templates/letters.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from email import policy
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 import structlog
 
-from domain.ports import Clock, Delivery, Sent
+from domain.ports import Clock, Delivery, Letter, Sent
 from gateways.messages.email_bounce import Bounce as Bounce
 from gateways.messages.email_bounce import read_bounce as read_bounce
 from gateways.messages.email_bounce import xtext
@@ -34,6 +34,8 @@ MOST_ENVID: Final = 100
 GOODBYE_S: Final = 1.0
 GREYLISTED_S: Final = 120.0
 """A server that says "not now" is asked again after this long; greylisting usually lets the second try pass after one to five minutes."""
+REPAIRED_S: Final = 900.0
+"""A server that does not let us in is tried again after this long; with the outbox's number of tries a letter waits for some hours."""
 _PORTS: Final = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 _LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 _BREAKS: Final = re.compile(r"[\r\n\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -45,19 +47,6 @@ _NO_LOGIN: Final = frozenset({534, 535, 538})
 _ERROR_LENGTH: Final = 200
 
 log = structlog.get_logger(__name__)
-
-
-class Letter(Protocol):
-    """What is sent: both readings of one text. `unsubscribe` is an https address that takes one POST (RFC 8058), or empty."""
-
-    @property
-    def subject(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def html(self) -> str: ...
-    @property
-    def unsubscribe(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,47 +75,41 @@ class Server:
 
 
 class Mail:
-    """`sender` is MAIL_FROM, `PayLoom <no-reply@pay.example>`. `secret` makes Message-IDs that nobody can guess, so that a bounce proves itself.
+    """`sender` is MAIL_FROM, `PayLoom <no-reply@pay.example>`. Bounces go to its address, or to `bounces`.
 
-    `tls` replaces the system's trust (tests). Bounces go to the sender's address, or to `bounces`.
+    `tls` replaces the system's trust (tests). `url` may be asked for with each letter, where the server's port is known only when it stands.
     """
 
     def __init__(
         self,
-        url: str,
+        url: str | Callable[[], str],
         sender: str,
         clock: Clock,
-        secret: bytes,
         *,
         bounces: str = "",
         tls: ssl.SSLContext | None = None,
         whole_s: float = WHOLE_S,
     ) -> None:
-        self._server = Server.read(url)
-        name, address = parseaddr(sender)
-        if _BREAKS.search(sender) or not is_address(address) or not address.isascii() or (bounces and not is_address(bounces)):
-            raise ValueError("MAIL_FROM is one address, with or without a name: PayLoom <no-reply@pay.example>")
-        self._from = Address(display_name=name, addr_spec=address)
-        self._bounces = bounces or address
+        self._url = url
+        if isinstance(url, str):
+            Server.read(url)
+        self._from = read_sender(sender)
+        if bounces and not is_address(bounces):
+            raise ValueError("bounces go to one address")
+        self._bounces = bounces or self._from.addr_spec
         self._clock = clock
-        self._secret = hashlib.sha256(secret).digest()
-        self._tls = tls or (ssl.create_default_context() if self._server.tls != "none" else None)
+        self._tls = tls
         self._whole_s = whole_s
 
-    def message_id(self, address: str, key: str) -> str:
-        """The same for every try to tell `address` the same thing; 160 unguessable bits."""
-        mark = hashlib.blake2b(f"{address}\0{key}".encode(), digest_size=20, key=self._secret).hexdigest()
-        return f"<{mark}@{self._from.domain}>"
-
-    async def send(self, address: str, letter: Letter, key: str) -> Sent:
-        """SENT with the Message-ID as ref. Raises for nothing that a server, the network or an address does."""
+    async def send(self, address: str, letter: Letter, mark: str) -> Sent:
+        """SENT with the Message-ID as ref, whose unguessable part is `mark`. Raises for nothing that a server, the network or an address does."""
         if not is_address(address):
             return Sent(Delivery.REFUSED, error="not an address")
         try:
-            message = self._message(address, letter, self.message_id(address, key))
+            message = self._message(address, letter, f"<{mark}@{self._from.domain}>")
         except ValueError as problem:
             return Sent(Delivery.REFUSED, error=f"not a letter: {problem}")
-        talk = _Talk(self._server, self._from.domain, self._tls)
+        talk = self._talk()
         try:
             async with asyncio.timeout(self._whole_s):
                 await talk.hand_in(self._bounces, address, message)
@@ -138,6 +121,24 @@ class Mail:
         if sent.delivery is not Delivery.SENT:
             log.info("email_not_sent", delivery=sent.delivery.value, error=sent.error)
         return sent
+
+    async def check(self) -> str:
+        """Connect, ask for TLS, log in and say goodbye. What is wrong, empty when nothing is."""
+        talk = self._talk()
+        try:
+            async with asyncio.timeout(self._whole_s):
+                await talk.enter()
+            talk.stage = "done"
+        except (aiosmtplib.SMTPException, OSError, ValueError) as problem:
+            sent = _meaning(problem, talk, self._from.addr_spec)
+            return sent.error or str(sent.delivery)
+        finally:
+            await talk.end()
+        return ""
+
+    def _talk(self) -> _Talk:
+        server = Server.read(self._url if isinstance(self._url, str) else self._url())
+        return _Talk(server, self._from.domain, self._tls or (ssl.create_default_context() if server.tls != "none" else None))
 
     def _message(self, address: str, letter: Letter, message_id: str) -> EmailMessage:
         """Raises ValueError for a line break in a header."""
@@ -180,7 +181,8 @@ class _Talk:
             start_tls=False, tls_context=tls, timeout=WHOLE_S,
         )  # fmt: skip
 
-    async def hand_in(self, sender: str, address: str, message: EmailMessage) -> None:
+    async def enter(self) -> None:
+        """Connect, take TLS where it is demanded, log in."""
         client = self._client
         async with asyncio.timeout(CONNECT_S):
             await client.connect()
@@ -193,6 +195,10 @@ class _Talk:
         self.stage = "login"
         if self._server.user:
             await self._login()
+
+    async def hand_in(self, sender: str, address: str, message: EmailMessage) -> None:
+        client = self._client
+        await self.enter()
         await self._envelope(sender, address, str(message["Message-ID"]).strip("<>"))
         self.stage = "data"
         utf8 = not address.isascii()
@@ -251,6 +257,14 @@ class _NoUtf8(aiosmtplib.SMTPException):
     """RFC 6531 is needed for this address."""
 
 
+def read_sender(text: str) -> Address:
+    """`PayLoom <no-reply@pay.example>`. Raises ValueError."""
+    name, address = parseaddr(text)
+    if _BREAKS.search(text) or not is_address(address) or not address.isascii():
+        raise ValueError("MAIL_FROM is one address, with or without a name: PayLoom <no-reply@pay.example>")
+    return Address(display_name=name, addr_spec=address)
+
+
 def is_address(address: str) -> bool:
     """One bare address that a server can be told: `amina@example.com`, also with letters of other scripts."""
     local, at, domain = address.rpartition("@")
@@ -273,7 +287,7 @@ def _meaning(problem: Exception, talk: _Talk, address: str) -> Sent:
     if isinstance(problem, _NoUtf8):
         return Sent(Delivery.REFUSED, error="no_smtputf8")
     if talk.stage == "login" and isinstance(problem, aiosmtplib.SMTPNotSupported):
-        return Sent(Delivery.REFUSED, error="no_login")
+        return Sent(Delivery.LATER, retry_after_s=REPAIRED_S, error="no_login")
     return Sent(Delivery.UNKNOWN if talk.stage == "dot" else Delivery.LATER, error=error)
 
 
@@ -283,8 +297,8 @@ def _answered(code: int, message: str, stage: str, error: str) -> Sent:
     status = found.group(1) if found else ""
     if code // 100 == 4:
         return Sent(Delivery.LATER, retry_after_s=GREYLISTED_S, error=error)
-    if stage == "login":
-        return Sent(Delivery.REFUSED, error="bad_credentials" if code in _NO_LOGIN or status == "5.7.8" else error)
+    if stage == "login":  # no letter's fault: each waits until somebody has put it right
+        return Sent(Delivery.LATER, retry_after_s=REPAIRED_S, error="bad_credentials" if code in _NO_LOGIN or status == "5.7.8" else error)
     if stage in ("recipient", "data", "dot"):
         if status == "5.2.2" or (code == 552 and stage == "recipient"):
             return Sent(Delivery.LATER, retry_after_s=GREYLISTED_S, error=error)

@@ -13,17 +13,22 @@ MOST_SEGMENTS: Final = 4
 
 def words_of(message: Message, most_segments: int = MOST_SEGMENTS) -> str:
     """At most so many segments; where it is too long the words are cut, and addresses stay whole as long as they fit at all."""
+    spelt = _as_written if message.own_letters else gsm.plain
     body = markup.plain(message.text).strip()
     lines = [f"{button.text}: {button.url}" for row in message.buttons for button in row if button.url and button.url not in body]
-    whole = gsm.plain("\n".join([*([body] if body else []), *lines]))
+    whole = spelt("\n".join([*([body] if body else []), *lines]))
     limit = _room(whole, most_segments)
     if gsm.units(whole) <= limit:
         return whole
-    tail = "".join(f"\n{gsm.plain(line)}" for line in lines)
-    body = gsm.plain(body)
+    tail = "".join(f"\n{spelt(line)}" for line in lines)
+    body = spelt(body)
     limit = _room(body + tail, most_segments)
     room = limit - _width(tail, narrow=gsm.gsm7(body + tail))
     return gsm.cut(body, room) + tail if room > 0 else gsm.cut(whole, limit)
+
+
+def _as_written(text: str) -> str:
+    return text
 
 
 def _room(text: str, segments: int) -> int:

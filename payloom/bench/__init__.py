@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 BENCHES: Final[Mapping[str, str]] = {
-    "settle": "settle", "buy-page": "buy_page", "telegram": "telegram", "notify": "notify", "scale": "scale", "start": "start", "ussd": "ussd",
+    "settle": "settle", "buy-page": "buy_page", "telegram": "telegram", "notify": "notify", "outbox": "outbox", "scale": "scale", "start": "start", "ussd": "ussd",
     "ussd-crowd": "ussd:crowd",
 }  # fmt: skip
 """By the name that is typed: the module, and its function where that is not `run(**options) -> (figures, sentences about what was left out)`."""

@@ -19,14 +19,16 @@ from payloom.wiring import Built, build
 
 
 @contextlib.asynccontextmanager
-async def open_house(data: str, database_url: str, doors: list[str], given: dict[str, Any]) -> AsyncIterator[tuple[int, Answer | None]]:
-    built = build(town_settings(Path(data), 0, database_url, **given), paced=False)
+async def open_house(data: str, database_url: str, doors: list[str], given: dict[str, Any], paced: bool = False) -> AsyncIterator[tuple[int, Answer | None]]:
+    built = build(town_settings(Path(data), 0, database_url, **given), paced=paced)
     await built.open_store()
     runner = web.AppRunner(built.web(), access_log=None, shutdown_timeout=2)
     try:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
+        if "bot" not in doors:
+            await built.bot.request.initialize()  # a worker speaks too
         await built.open_doors(*doors)
         yield int(runner.addresses[0][1]), None
     finally:
@@ -35,6 +37,7 @@ async def open_house(data: str, database_url: str, doors: list[str], given: dict
 
 async def _close(built: Built, runner: web.AppRunner) -> None:
     await built.close_doors()
+    await built.bot.request.shutdown()
     await runner.cleanup()
     await built.close_store()
 
@@ -46,7 +49,7 @@ def main(text: str) -> None:
     if profile is not None:
         profile.enable()
     serve(
-        lambda: open_house(asked["data"], asked["database_url"], asked.get("doors", []), asked.get("given", {})),
+        lambda: open_house(asked["data"], asked["database_url"], asked.get("doors", []), asked.get("given", {}), asked.get("paced", False)),
         uvloop=asked.get("uvloop", True),
     )
     if profile is not None:

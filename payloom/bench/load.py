@@ -1,6 +1,6 @@
 """The load: prepared HTTP requests over a fixed number of kept-alive connections, from a process of its own.
 
-`python -m payloom.bench.load PORT CONNECTIONS RATE FILE` prints one JSON object. RATE 0 sends the next request as soon as a connection is
+`python -m payloom.bench.load PORT CONNECTIONS RATE FILE` leaves one JSON object in the place of FILE. RATE 0 sends the next request as soon as a connection is
 free; otherwise requests leave at fixed times, whether or not the server keeps up (latency is then counted from when it should have left).
 """
 
@@ -44,9 +44,9 @@ def send(port: int, requests: Sequence[bytes], connections: int, rate_per_s: flo
         file.flush()
         arguments = [str(port), str(connections), str(rate_per_s), file.name, "uvloop" if uvloop else "plain"]
         done = subprocess.run([sys.executable, "-m", "payloom.bench.load", *arguments], capture_output=True, check=False, timeout=MOST_S)  # noqa: S603 - ourselves
-    if done.returncode:
-        raise RuntimeError(f"the load ended early: {done.stderr.decode()[-2000:]}")
-    answered = Answered(**json.loads(done.stdout))
+        if done.returncode:
+            raise RuntimeError(f"the load ended early: {done.stderr.decode()[-2000:]}")
+        answered = Answered(**json.loads(Path(file.name).read_bytes()))
     if set(answered.statuses) != {"200"}:
         raise RuntimeError(f"not every answer was a 200: {answered.statuses}")
     return answered
@@ -163,7 +163,7 @@ def main(port: str, connections: str, rate_per_s: str, path: str, loop: str) -> 
             factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         answered = runner.run(_run(int(port), int(connections), float(rate_per_s), list(_requests(Path(path)))))
-    print(json.dumps({name: getattr(answered, name) for name in Answered.__slots__}))
+    Path(path).write_text(json.dumps({name: getattr(answered, name) for name in Answered.__slots__}))
 
 
 if __name__ == "__main__":

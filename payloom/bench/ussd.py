@@ -20,6 +20,8 @@ from payloom.streets import TOWN_CALLBACKS
 
 TYPED: Final = ("", "1", "1*1", "1*1*Mama Amina Shoes", "1*1*Mama Amina Shoes*00")
 FIRST_NUMBER: Final = 254_700_000_000
+SHOPS: Final = 2000
+"""That are there before, with their people: SQLite plans by what `stock` measured, and for two people it plans to look at everybody."""
 
 
 def run(*, sessions: int = 400, rounds: int = 5, connections: int = 32, uvloop: bool = True, **_: Any) -> tuple[list[Figure], list[str]]:
@@ -27,7 +29,7 @@ def run(*, sessions: int = 400, rounds: int = 5, connections: int = 32, uvloop: 
     figure = Figure("ussd", f"{connections} callers", "turns/s", goal=0.25, floor_is="bare aiohttp, the form read")
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        shop = stock.make(data, f"sqlite+aiosqlite:///{data}/ours.db", 1)
+        shop = stock.make(data, f"sqlite+aiosqlite:///{data}/ours.db", SHOPS, people=True)
         body = data / "answer"
         body.write_bytes(b"CON What brings you here?\n1. I sell\n2. I buy")
         headers = json.dumps({"Content-Type": "text/plain; charset=utf-8"})
@@ -51,7 +53,7 @@ def crowd(*, crowd: int = 2000, rate: int = 400, connections: int = 200, uvloop:
     figure = Figure("ussd-crowd", f"{crowd:,} sessions, {rate} turns/s, p99", "s", goal=1.0, less=True)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        shop = stock.make(data, f"sqlite+aiosqlite:///{data}/ours.db", 1)
+        shop = stock.make(data, f"sqlite+aiosqlite:///{data}/ours.db", SHOPS, people=True)
         with house_on(shop, uvloop=uvloop) as house:
             answered = load.send(house.port, turns(range(crowd)), connections, rate, uvloop=uvloop)
         waits_s = sorted(answered.latencies_s)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from domain.ids import dial_link, link_dial
-from domain.person import ChannelKind
+from domain.person import ChannelKind, Conversation
 from domain.ports import Unit
 from tests.bot.desk import Desk
 from tests.bot.handset import Handset
@@ -106,3 +108,78 @@ def test_arabic_is_english_unless_the_service_code_carries_it(desk: Desk) -> Non
     able.dial()
     able.choose("العربية")
     assert "ماذا تريد" in able.screen
+
+
+def test_one_turn_is_one_write_of_where_somebody_stands(desk: Desk) -> None:
+    phone, _ = sold(desk)
+    before = place(desk).version
+    phone.press("00")
+    assert place(desk).version == before + 1
+    phone.press("2", "0", "77", "00")
+    assert place(desk).version == before + 5
+
+
+def place(desk: Desk) -> Conversation:
+    def read(unit: Unit) -> Conversation | None:
+        seller = unit.people.by_address(ChannelKind.SMS, SELLER)
+        assert seller is not None
+        return unit.conversations.get(seller.id, ChannelKind.USSD)
+
+    found: Conversation | None = desk.street.do(read)
+    assert found is not None
+    return found
+
+
+def test_back_to_what_is_gone_leads_home(desk: Desk) -> None:
+    """T12: the menu shows the true state; nobody is left before an error."""
+    _, code = sold(desk)
+    buyer = Handset(desk.street, BUYER)
+    buyer.dial(link_dial(code))
+    buyer.choose("Buy now")
+    desk.street.ground.connection.execute("UPDATE links SET code = 'ZZZZZ'")
+    buyer.press("0")
+    assert buyer.open and "Red sneakers" not in buyer.screen
+
+
+def test_a_key_pressed_again_after_a_drop_does_nothing_twice(desk: Desk) -> None:
+    """S2, T12: the operator posts the press three times, and the person dials again and looks."""
+    _, code = sold(desk)
+    buyer = Handset(desk.street, BUYER)
+    buyer.dial(link_dial(code))
+    buyer.choose("Buy now")
+    buyer.press("Brian", "Kilimani")
+    buyer.choose("Pay with M-Pesa")
+    asked = list(buyer.attempts)
+    buyer.post()
+    buyer.post()
+    assert "1. Continue" in buyer.dial()
+    assert "is not paid yet" in buyer.press("1")
+    assert set(buyer.attempts) == set(asked) and len(asked) == 1
+    assert desk.street.ground.rows("SELECT count(*) FROM attempts") == [(1,)]
+
+
+@pytest.mark.parametrize("typed", ["' OR 1=1 --", '"; DROP TABLE persons; --', "%s%n{0}{{7*7}}", "${7*7} %(x)s", "Tom & Jerry", "100%_"])
+def test_what_is_typed_is_words_and_nothing_else(desk: Desk, typed: str) -> None:
+    """W16: the shop is called what was typed, and the next screen says it so."""
+    phone = Handset(desk.street, SELLER)
+    phone.dial()
+    phone.choose("English")
+    phone.choose("I sell")
+    phone.press(typed)
+    assert typed in phone.screen and "Sell something" in phone.screen
+    assert desk.street.ground.rows("SELECT count(*) FROM organizations WHERE name = ?", typed) == [(1,)]
+
+
+def test_prompt_after_prompt_to_one_number_meets_the_cap(desk: Desk) -> None:
+    """T17: it ends with a sentence, and no more of them is sent."""
+    _, code = sold(desk)
+    buyer = Handset(desk.street, BUYER)
+    for _ in range(8):
+        buyer.dial(link_dial(code))
+        buyer.choose("Buy now")
+        if "Your name" in buyer.screen:
+            buyer.press("Brian")
+        buyer.press("Kilimani")
+        buyer.choose("Pay with M-Pesa")
+    assert len(set(buyer.attempts)) == 3
+    assert buyer.open and "too" in buyer.screen.lower()

@@ -29,6 +29,8 @@ CANARIES = {
     "mpesa_security_credential": "CANARY-security-credential",
     "at_api_key": "CANARY-phones-key",
     "at_callback_secret": "CANARY-phones-callbacks",
+    "smtp_url": "smtp+plain://me:CANARY-mail-password@127.0.0.1:9",
+    "mail_callback_secret": "CANARY-mail-callbacks",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 ADMIN: Final = 9001
+CALLBACKS: Final = "callbacks-of-the-crash-tests"
 TOKEN: Final = "100200300:TOWN-TOKEN-not-a-secret-0000000000000"
 ENCRYPTION_KEY: Final = base64.b64encode(bytes(range(7, 39))).decode()
 
@@ -35,6 +36,16 @@ def house_settings(url: str, town_port: int, house_port: int, **given: Any) -> J
         "mpesa_initiator": "town-initiator",
         "mpesa_security_credential": "town-security-credential",
         **given,
+    }
+
+
+def with_phones(town_port: int) -> Json:
+    """The settings of Africa's Talking."""
+    return {
+        "at_username": "town",
+        "at_api_key": "town-at-key-not-a-secret",
+        "at_api_base": f"http://127.0.0.1:{town_port}/town/africastalking",
+        "at_callback_secret": CALLBACKS,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import sqlite3
 import tempfile
@@ -19,8 +20,9 @@ from aiohttp import web
 from payloom.settings import Settings
 from storage.postgres import conninfo
 from tests.crash.board import Board
-from tests.crash.given import ADMIN, TOKEN, house_settings
+from tests.crash.given import ADMIN, CALLBACKS, TOKEN, house_settings, with_phones
 from tests.crash.nursery import START_S, Life, Nursery, Running
+from town.africastalking import Subscription
 from town.application import Town
 from town.core import Core
 
@@ -38,21 +40,32 @@ class Stuck(AssertionError):
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that a machine gives to whoever calls out: one of them could take it while the house is dead."""
+    for port in random.sample(range(15_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise Stuck("no port is free")
 
 
 class Street:
     """`revive` starts the house, again where it died; `until` waits for something to be true while the town's clock runs."""
 
-    def __init__(self, folder: Path, url: str, home: Nursery, seed: int) -> None:
-        self.folder, self.url, self.home = folder, url, home
+    def __init__(self, folder: Path, url: str, home: Nursery, seed: int, *, phones: bool = False) -> None:
+        self.folder, self.url, self.home, self.seed = folder, url, home, seed
         self.core = Core(seed)
         self.board = Board(folder / "board", new=True)
         self.town_port, self.house_port = free_port(), free_port()
-        self.settings = house_settings(url, self.town_port, self.house_port)
-        self.town = Town(self.core, TOKEN, "payloom_bot", f"http://127.0.0.1:{self.town_port}")
+        given = with_phones(self.town_port) if phones else {}
+        self.settings = house_settings(url, self.town_port, self.house_port, **given)
+        here = f"http://127.0.0.1:{self.house_port}"
+        ussd, sms = f"{here}/ussd/{CALLBACKS}", f"{here}/sms/{CALLBACKS}"
+        subscribed = (
+            Subscription(ussd, f"{ussd}/events", f"{sms}/inbound", f"{sms}/delivery", given["at_username"], given["at_api_key"])
+            if given
+            else None
+        )
+        self.town = Town(self.core, TOKEN, "payloom_bot", f"http://127.0.0.1:{self.town_port}", africastalking=subscribed)
         self.deaths = 0
         self.deaths_in_a_row = 0
         self.second_death = 0
@@ -221,10 +234,10 @@ class Street:
 
 
 @contextlib.asynccontextmanager
-async def street(url: str, home: Nursery, seed: int = 1) -> AsyncIterator[Street]:
-    """A street of its own, with a house not yet started."""
+async def street(url: str, home: Nursery, seed: int = 1, *, phones: bool = False) -> AsyncIterator[Street]:
+    """A street of its own, with a house not yet started; with `phones` its town has USSD and SMS."""
     with tempfile.TemporaryDirectory(prefix="payloom-street-", ignore_cleanup_errors=True) as folder:
-        made = Street(Path(folder), url, home, seed)
+        made = Street(Path(folder), url, home, seed, phones=phones)
         try:
             await made.open()
             yield made

@@ -16,10 +16,11 @@ Json = dict[str, Any]
 
 async def faults(sale: Sale) -> list[str]:
     """Everything that is wrong, after all that was due has had hours to happen."""
-    return [*await _promises(sale.street), *_orders(sale), *_books(sale), *_told(sale), *_ends(sale.street)]
+    return [*await promises(sale.street), *_orders(sale), *_books(sale), *_told(sale), *ends(sale.street)]
 
 
-async def _promises(street: Street) -> list[str]:
+async def promises(street: Street) -> list[str]:
+    """What the audit finds."""
     report = await audit(street.read_settings(), now=max(street.core.clock.now(), datetime.now(UTC)))
     return [f"promise {one.promise} ({one.name}) is broken: {'; '.join(map(str, one.offences))}" for one in report.broken]
 
@@ -77,7 +78,7 @@ def _told(sale: Sale) -> list[str]:
     return wrong
 
 
-def _ends(street: Street) -> list[str]:
+def ends(street: Street) -> list[str]:
     """Nothing is left half done: every message, event and attempt has an end."""
     wrong = []
     for what, sql in (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from domain.errors import BadInput
-from domain.person import Language, clean_name, clean_text, language_of
+from domain.ids import PersonId
+from domain.person import Channel, ChannelKind, ChannelState, Language, clean_name, clean_text, cooling_until, language_of
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,12 @@ def test_words_that_are_too_long_are_refused_with_their_limit() -> None:
     with pytest.raises(BadInput) as refused:
         clean_text("x" * 11, "words", 10)
     assert refused.value.facts == {"field": "words", "reason": "too_long", "limit": 10}
+
+
+def test_money_rests_for_a_day_after_the_last_way_to_somebody_was_joined() -> None:
+    """T16: the first way is how they came, and makes nobody wait."""
+    came = datetime(2026, 1, 1, tzinfo=UTC)
+    ways = [Channel(ChannelKind.SMS, str(n), PersonId(1), ChannelState.ACTIVE, came + timedelta(days=n)) for n in (5, 0, 2)]
+    assert cooling_until(ways) == came + timedelta(days=6)
+    assert cooling_until(ways[:1]) is None
+    assert cooling_until(()) is None

@@ -18,7 +18,6 @@ from cryptography.x509.oid import NameOID
 
 NOON = datetime(2026, 11, 21, 9, 0, 5, tzinfo=UTC)
 SENDER = "PayLoom <no-reply@pay.example>"
-SECRET = b"a secret of the tests"
 HANG = "hang"
 CUT = "cut"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.ports import Delivery
 from gateways.messages.email import Mail, read_bounce
 from gateways.messages.email_bounce import unxtext, xtext
-from tests.gateways.email_ground import NOON, SECRET, SENDER, ALetter
+from tests.gateways.email_ground import NOON, SENDER, ALetter
 from tests.gateways.provider import HandClock
 from town.core import Core, Fault
 from town.mail import MailServer
@@ -133,7 +133,7 @@ async def test_a_letter_of_ours_comes_back() -> None:
     await town.start()
     try:
         core.faults.plant(Fault("mail", "bounce", 1, {"status": "5.1.1"}))
-        sent = await Mail(town.url, SENDER, HandClock(NOON), SECRET).send(AMINA, ALetter(), "k")
+        sent = await Mail(town.url, SENDER, HandClock(NOON)).send(AMINA, ALetter(), "k")
         assert sent.delivery is Delivery.SENT and sent.ref is not None
         found = read_bounce(await asyncio.wait_for(came.get(), 5))
     finally:

@@ -14,7 +14,7 @@ from templates.letters import letter
 from templates.words import LANGUAGES, words
 from tests.browser import type_of_open_page
 from tests.domain.samples import an_order
-from tests.gateways.email_ground import NOON, SECRET, SENDER
+from tests.gateways.email_ground import NOON, SENDER
 from tests.gateways.provider import HandClock
 from town.core import Core
 from town.mail import MailServer
@@ -40,7 +40,7 @@ async def test_from_the_words_to_the_screen(town: MailServer, open_page: type_of
         receipt="UKL7A9B2C3", unsubscribe="https://pay.example/u/x",
     )  # fmt: skip
     assert written is not None
-    sent = await Mail(town.url, SENDER, HandClock(NOON), SECRET).send(AMINA, written, "order_paid:9182")
+    sent = await Mail(town.url, SENDER, HandClock(NOON)).send(AMINA, written, "order_paid:9182")
     assert sent.delivery is Delivery.SENT
     (came,) = town.letters(AMINA)
     assert (came.subject, came.text, came.html.strip()) == (written.subject, written.text, written.html.strip())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateways.messages.pace import KEPT, Pace
+from gateways.messages.pace import KEPT, ROOM, Pace
 
 
 class Hand:
@@ -45,7 +45,22 @@ def test_all_chats_together_take_thirty_a_second() -> None:
     sent = sum(pace.take(str(chat)) == 0 for chat in range(100))
     assert sent == 30
     now.s += 1
+    assert sum(pace.take(str(chat)) == 0 for chat in range(200, 300)) == 0
+    now.s += ROOM
     assert sum(pace.take(str(chat)) == 0 for chat in range(200, 300)) == 30
+
+
+def test_no_second_ever_holds_more_than_the_limit() -> None:
+    """T2: not even the first one, whenever they come."""
+    now = Hand()
+    pace = Pace(now)
+    went: list[float] = []
+    for chat in range(1_000):
+        if pace.take(str(chat)) == 0:
+            went.append(now.s)
+        now.s += 0.007
+    assert len(went) >= 0.95 * 30 * 7
+    assert all(later - first > 1 for first, later in zip(went, went[30:], strict=False))
 
 
 def test_who_was_told_to_wait_waits() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from domain.errors import NotForSale
 from domain.order import Due, Order, Reason
+from domain.person import ChannelKind
 from domain.ports import Unit
 from jobs.sweeps import Timers
 from tests.factories import admin, buyer, manager
@@ -206,7 +207,7 @@ async def test_two_workers_never_take_the_same_message(arena: Arena) -> None:
         arena.street.paid()
     waiting = arena.count("outbox", "state = 'WAITING'")
     async with arena.opened() as store:
-        taken = await arena.race(store, *[lambda unit: [message.id for message in claim_messages(unit, 7)]] * 20)
+        taken = await arena.race(store, *[lambda unit: [message.id for message in claim_messages(unit, 7, ChannelKind.TELEGRAM)]] * 20)
     assert refusals(taken) == []
     claimed = [number for one in taken if not isinstance(one, Failed) for number in one]
     assert len(claimed) == len(set(claimed)) == waiting

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from domain.errors import NotFound, Stale
 from domain.ids import LinkId, PersonId
 from domain.money import EXPONENTS, MOST_MINOR, Money
-from domain.person import Role
+from domain.person import ChannelKind, Role
 from domain.phone import Phone
 from domain.ports import Unit
 from domain.rights import LEADERS, Party
-from storage import ledger, link, order, payment, person, records
+from domain.wants import Wants
+from storage import codes, ledger, link, order, payment, person, records
 from storage.mapping import Mapper, from_us, to_us
 from storage.statements import insert_into, select_by
 from tests.storage import ground
@@ -30,7 +31,7 @@ from tests.storage.ground import NOON, Store, furnish, raw
 def every_mapper() -> dict[str, Mapper[Any]]:
     """Found by looking: a mapper that somebody adds is tested from that day."""
     found: dict[str, Mapper[Any]] = {}
-    for room in (ledger, link, order, payment, person, records):
+    for room in (codes, ledger, link, order, payment, person, records):
         for thing in vars(room).values():
             mapper = thing if isinstance(thing, Mapper) else vars(thing).get("mapper") if isinstance(thing, type) else None
             if isinstance(mapper, Mapper):
@@ -52,6 +53,13 @@ KINDS: dict[Any, st.SearchStrategy[Any]] = {
     Phone: st.integers(10**8, 10**9 - 1).map(lambda digits: Phone(f"+254{digits}")),
     Money: st.builds(Money, st.integers(1, MOST_MINOR), st.sampled_from(sorted(EXPONENTS))),
     Party: st.sampled_from(sorted(LEADERS)),
+    Wants: st.builds(
+        lambda channel, hours, news, zone: Wants(channel, *hours, news, zone),
+        st.none() | st.sampled_from(list(ChannelKind)),
+        st.just((0, 0)) | st.lists(st.integers(0, 1439), min_size=2, max_size=2, unique=True).map(tuple),
+        st.booleans(),
+        TEXTS,
+    ),
 }
 
 

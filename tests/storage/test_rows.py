@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sqlite3
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -18,7 +19,7 @@ from domain.life import InboxState, OutboxState
 from domain.money import Money
 from domain.person import ChannelKind, Conversation
 from domain.ports import Unit
-from domain.records import Card, GatewaySettings, InboxEvent
+from domain.records import Card, GatewaySettings, InboxEvent, OutboxMessage
 from tests.storage import ground
 from tests.storage.ground import MINUTE, NOON, LoadedDice, Store, count, message, opened, surroundings
 
@@ -70,12 +71,94 @@ async def test_counters_of_many_at_once_lose_nobody(store: Store) -> None:
     assert sorted(counted) == list(range(1, 61))
 
 
+async def to_different_people(store: Store, messages: list[OutboxMessage]) -> None:
+    """Person 1 is there; the others are made."""
+
+    def work(unit: Unit) -> None:
+        for one in messages:
+            if one.id > 1:
+                unit.people.add(dataclasses.replace(ground.person(), id=PersonId(one.id)))
+        unit.outbox.add([dataclasses.replace(one, person_id=PersonId(one.id)) for one in messages])
+
+    await store.write(work)
+
+
+async def test_one_claimer_at_a_time_talks_to_a_person_on_a_channel(furnished: Store) -> None:
+    """T2: so their messages keep their order, and one process alone knows how many went into the chat; other channels are not held up."""
+    await furnished.write(lambda unit: unit.outbox.add([message(1), message(2), dataclasses.replace(message(3), channel=ChannelKind.SMS)]))
+    claim = [unit_claim(1, ChannelKind.TELEGRAM), unit_claim(5, ChannelKind.TELEGRAM), unit_claim(5, ChannelKind.SMS)]
+    assert [await furnished.write(one) for one in claim] == [[1], [], [3]]
+    sent = await furnished.read(lambda unit: unit.outbox.get(OutboxId(1)))
+    await furnished.write(lambda unit: unit.outbox.save(dataclasses.replace(sent, state=OutboxState.SENT)))
+    assert await furnished.write(claim[1]) == [2]
+
+
+def unit_claim(most: int, channel: ChannelKind) -> Callable[[Unit], list[int]]:
+    return lambda unit: [one.id for one in unit.outbox.claim(NOON, NOON + MINUTE, most, channel)]
+
+
+async def test_an_id_of_a_provider_is_given_to_one_message_of_a_channel(furnished: Store) -> None:
+    sms = dataclasses.replace(message(1), channel=ChannelKind.SMS, ref="ATPid_1")
+    await furnished.write(lambda unit: unit.outbox.add([sms, dataclasses.replace(message(2), ref="ATPid_1")]))
+    with pytest.raises(NOBODY_FIRST):
+        await furnished.write(lambda unit: unit.outbox.add([dataclasses.replace(message(3), channel=ChannelKind.SMS, ref="ATPid_1")]))
+    assert await furnished.read(lambda unit: unit.outbox.by_ref(ChannelKind.SMS, "ATPid_1")) == sms
+    assert await furnished.read(lambda unit: unit.outbox.by_ref(ChannelKind.EMAIL, "ATPid_1")) is None
+
+
+async def test_places_in_time_are_given_once_to_all_who_ask_at_the_same_moment(furnished: Store) -> None:
+    """T2: one row for all processes; nobody's places overlap with another's, and a hold moves them all."""
+    every = timedelta(milliseconds=10)
+
+    async def take(count: int, until: timedelta = MINUTE) -> tuple[datetime, bool]:
+        return await furnished.write(lambda unit: unit.limits.take_places("telegram", count, every, NOON, NOON + until))
+
+    took = await asyncio.gather(*(take(3) for _ in range(20)))
+    assert sorted(took) == [(NOON + every * 3 * number, True) for number in range(20)]
+    assert await take(1, timedelta(0)) == (NOON + every * 60, False)
+    assert await furnished.write(lambda unit: unit.limits.take_places("sms", 1, every, NOON, NOON)) == (NOON, True)
+    await furnished.write(lambda unit: unit.limits.hold_places("telegram", NOON + MINUTE))
+    await furnished.write(lambda unit: unit.limits.hold_places("telegram", NOON + MINUTE / 2))
+    assert await take(1) == (NOON + MINUTE, True)
+
+
+async def test_what_is_over_is_thrown_away_a_few_at_a_time_and_what_is_about_an_order_is_kept(engine_url: str, furnished: Store) -> None:
+    told = [dataclasses.replace(message(number), state=OutboxState.SENT) for number in (1, 2, 3)]
+    waits = message(4)
+    late = dataclasses.replace(message(5), state=OutboxState.SKIPPED, created_at=NOON + MINUTE)
+    sold = dataclasses.replace(message(6), state=OutboxState.SENT, order_id=OrderId(7))
+    await furnished.write(lambda unit: unit.outbox.add([*told, waits, late, sold]))
+    forgot = [await furnished.write(lambda unit: unit.outbox.forget(NOON + MINUTE, 2)) for _ in range(3)]
+    assert forgot == [2, 1, 0]
+    assert count(engine_url, "outbox WHERE id IN (4, 5, 6)") == 3
+
+
+async def test_counters_of_windows_that_are_over_are_thrown_away(furnished: Store) -> None:
+    for at in (NOON, NOON + MINUTE):
+        await furnished.write(lambda unit, at: unit.limits.count("try", "x", 60, at), at)
+    assert await furnished.write(lambda unit: unit.limits.forget(NOON + MINUTE, 10)) == 1
+    assert await furnished.read(lambda unit: unit.limits.seen("try", "x", 60, NOON + MINUTE)) == 1
+
+
+async def test_the_dead_of_one_error_are_due_again_and_those_of_another_are_not(furnished: Store) -> None:
+    dead = [
+        dataclasses.replace(message(number), state=OutboxState.DEAD, error=error, tries=15)
+        for number, error in ((1, "a"), (2, "b"), (3, "a b"))
+    ]
+    await furnished.write(lambda unit: unit.outbox.add(dead))
+    assert await furnished.write(lambda unit: unit.outbox.revive("a", NOON + MINUTE, 10)) == 1
+    again = await furnished.read(lambda unit: unit.outbox.get(OutboxId(1)))
+    assert (again.state, again.tries, again.act_at) == (OutboxState.WAITING, 0, NOON + MINUTE)
+    assert await furnished.write(lambda unit: unit.outbox.revive("a", NOON, 10)) == 0
+    assert [await furnished.write(lambda unit: unit.outbox.revive(None, NOON, 1)) for _ in range(3)] == [1, 1, 0]
+
+
 async def test_the_most_urgent_and_then_the_oldest_messages_are_claimed_first(furnished: Store) -> None:
     waiting = [message(1, urgency=2), message(2), message(3, act_at=NOON - MINUTE), message(4, act_at=NOON + MINUTE)]
-    await furnished.write(lambda unit: unit.outbox.add(waiting))
+    await to_different_people(furnished, waiting)
 
     def claim(unit: Unit, most: int) -> list[int]:
-        return [one.id for one in unit.outbox.claim(NOON, NOON + MINUTE, most)]
+        return [one.id for one in unit.outbox.claim(NOON, NOON + MINUTE, most, ChannelKind.TELEGRAM)]
 
     assert await furnished.write(claim, 1) == [3]
     assert await furnished.write(claim, 5) == [2, 1]
@@ -85,8 +168,8 @@ async def test_the_most_urgent_and_then_the_oldest_messages_are_claimed_first(fu
 async def test_a_claimed_message_is_due_again_when_its_time_is_over(furnished: Store) -> None:
     """K4: whoever claimed it may have died; the count of tries says that it happened."""
     await furnished.write(lambda unit: unit.outbox.add([message(1)]))
-    first = (await furnished.write(lambda unit: unit.outbox.claim(NOON, NOON + MINUTE, 5)))[0]
-    again = await furnished.write(lambda unit: unit.outbox.claim(NOON + MINUTE, NOON + 2 * MINUTE, 5))
+    first = (await furnished.write(lambda unit: unit.outbox.claim(NOON, NOON + MINUTE, 5, ChannelKind.TELEGRAM)))[0]
+    again = await furnished.write(lambda unit: unit.outbox.claim(NOON + MINUTE, NOON + 2 * MINUTE, 5, ChannelKind.TELEGRAM))
     assert [(one.id, one.tries, one.state) for one in again] == [(1, 2, OutboxState.SENDING)]
     with pytest.raises(Stale):
         await furnished.write(lambda unit: unit.outbox.save(first))
@@ -94,19 +177,22 @@ async def test_a_claimed_message_is_due_again_when_its_time_is_over(furnished: S
 
 async def test_a_message_that_was_sent_is_not_claimed_again(furnished: Store) -> None:
     await furnished.write(lambda unit: unit.outbox.add([message(1)]))
-    claimed = (await furnished.write(lambda unit: unit.outbox.claim(NOON, NOON + MINUTE, 5)))[0]
+    claimed = (await furnished.write(lambda unit: unit.outbox.claim(NOON, NOON + MINUTE, 5, ChannelKind.TELEGRAM)))[0]
     await furnished.write(lambda unit: unit.outbox.save(dataclasses.replace(claimed, state=OutboxState.SENT, sent_at=NOON)))
-    assert await furnished.write(lambda unit: unit.outbox.claim(NOON + timedelta(days=1), NOON + timedelta(days=2), 5)) == []
+    assert (
+        await furnished.write(lambda unit: unit.outbox.claim(NOON + timedelta(days=1), NOON + timedelta(days=2), 5, ChannelKind.TELEGRAM))
+        == []
+    )
     assert await furnished.read(lambda unit: unit.outbox.waiting()) == (0, None)
 
 
 async def test_claimers_at_once_never_get_the_same_message(engine_url: str, furnished: Store) -> None:
     """S5: on PostgreSQL from three stores, as three processes would."""
-    await furnished.write(lambda unit: unit.outbox.add([message(number) for number in range(1, 301)]))
+    await to_different_people(furnished, [message(number) for number in range(1, 301)])
     got: list[int] = []
 
     async def work(store: Store) -> None:
-        while batch := await store.write(lambda unit: unit.outbox.claim(NOON, NOON + MINUTE, 7)):
+        while batch := await store.write(lambda unit: unit.outbox.claim(NOON, NOON + MINUTE, 7, ChannelKind.TELEGRAM)):
             assert len(batch) <= 7
             got.extend(one.id for one in batch)
 

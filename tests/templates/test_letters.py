@@ -23,6 +23,7 @@ WHEN = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 ABOUT: dict[str, dict[str, Any]] = {
     "payment_failed": {"result": "wrong_pin"},
     "money_returned": {"amount_minor": 250_000, "currency": "KES", "receipt": "UKL7A9B2C3"},
+    "webhook_off": {"host": "shop.example", "why": "gone"},
     "alert": {"what": "books", "gateway": "daraja", "lacks": 3},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from domain.person import ChannelKind
 from tests.factories import Street
 from usecases.outbox import claim_messages
 from usecases.sweeps import claim_asks, clock_trusted
@@ -17,7 +18,7 @@ def test_a_message_that_cannot_be_read_is_dead_and_told_to_a_person(street: Stre
     street.paid()
     numbers = [row[0] for row in street.ground.rows("SELECT id FROM outbox ORDER BY id")]
     street.ground.connection.execute("UPDATE outbox SET payload = 'no json' WHERE id = ?", (numbers[0],))
-    assert sorted(message.id for message in street.do(claim_messages, 50)) == numbers[1:]
+    assert sorted(message.id for message in street.do(claim_messages, 50, ChannelKind.TELEGRAM)) == numbers[1:]
     assert street.ground.rows("SELECT state, error FROM outbox WHERE id = ?", numbers[0]) == [("DEAD", "unreadable")]
     assert alerts(street) == 1
 

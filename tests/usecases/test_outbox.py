@@ -7,9 +7,10 @@ import pytest
 from domain.errors import NotFound
 from domain.ids import OutboxId
 from domain.life import OutboxState
+from domain.person import ChannelKind
 from domain.ports import Delivery, Sent
 from domain.records import OutboxMessage
-from tests.factories import ADMIN, BUYER, SECOND, Street, admin, owner
+from tests.factories import ADMIN, BUYER, OWNER, SECOND, Street, admin, owner
 from tests.fakes import Ground
 from usecases.outbox import claim_messages, record_sent, retry_dead
 from usecases.tell import tell_person
@@ -20,7 +21,7 @@ def tell(ground: Ground, fact: str = "payment_failed", key: str = "k") -> None:
 
 
 def claim(ground: Ground) -> OutboxMessage:
-    (message,) = ground.unit(claim_messages, 10)
+    (message,) = ground.unit(claim_messages, 10, ChannelKind.TELEGRAM)
     return message
 
 
@@ -32,7 +33,7 @@ def test_a_message_is_claimed_for_a_minute_and_sent_once(street: Street, ground:
     tell(ground)
     message = claim(ground)
     assert (message.state, message.tries, message.act_at) == (OutboxState.SENDING, 1, ground.clock.at + 60 * SECOND)
-    assert ground.unit(claim_messages, 10) == []
+    assert ground.unit(claim_messages, 10, ChannelKind.TELEGRAM) == []
     assert ground.unit(record_sent, message.id, Sent(Delivery.SENT, "m1")) is OutboxState.SENT
     sent = now(ground, message)
     assert (sent.state, sent.sent_at, sent.error) == (OutboxState.SENT, ground.clock.at, "")
@@ -48,10 +49,10 @@ def test_a_message_whose_sender_died_is_claimed_again(street: Street, ground: Gr
 
 
 def test_the_most_urgent_goes_first_and_no_more_than_asked(street: Street, ground: Ground) -> None:
-    tell(ground, "order_accepted", "news")
+    ground.unit(tell_person, OWNER, "order_accepted", "news")
     tell(ground, "payment_failed", "money")
-    assert [message.fact for message in ground.unit(claim_messages, 1)] == ["payment_failed"]
-    assert [message.fact for message in ground.unit(claim_messages, 10)] == ["order_accepted"]
+    assert [message.fact for message in ground.unit(claim_messages, 1, ChannelKind.TELEGRAM)] == ["payment_failed"]
+    assert [message.fact for message in ground.unit(claim_messages, 10, ChannelKind.TELEGRAM)] == ["order_accepted"]
 
 
 def test_whoever_cannot_be_reached_is_not_written_to_any_more(street: Street, ground: Ground) -> None:
@@ -60,7 +61,7 @@ def test_whoever_cannot_be_reached_is_not_written_to_any_more(street: Street, gr
     assert ground.unit(record_sent, message.id, Sent(Delivery.GONE)) is OutboxState.SKIPPED
     assert now(ground, message).error == "gone"
     tell(ground, key="another")
-    assert ground.unit(claim_messages, 10) == []
+    assert ground.unit(claim_messages, 10, ChannelKind.TELEGRAM) == []
     assert ground.alerts() == []
 
 
@@ -121,5 +122,6 @@ def test_an_admin_sends_a_dead_message_again_and_hears_if_it_dies_again(street: 
     ground.unit(record_sent, claim(ground).id, Sent(Delivery.SENT))
     again = ground.unit(retry_dead, admin, message.id)
     assert (again.state, again.tries, again.act_at) == (OutboxState.WAITING, 0, ground.clock.at)
+    street.later(3_600 * SECOND)
     ground.unit(record_sent, claim(ground).id, Sent(Delivery.REFUSED))
     assert ground.told().count(f"alert>{ADMIN}") == 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from domain.ids import PersonId
-from domain.person import ChannelKind, Language, Person
+from domain.person import ChannelKind, Language, Person, cooling_until
 from domain.phone import Phone
 from tests.factories import BUYER, OWNER, Street
 from tests.fakes import Ground
@@ -48,6 +50,18 @@ def test_who_dialled_first_is_the_same_person_on_telegram(ground: Ground) -> Non
     assert (joined.id, joined.name) == (before.id, "Wangari")
     assert channels(ground, before.id) == {(ChannelKind.SMS, PHONE.e164), (ChannelKind.TELEGRAM, "909")}
     assert channels(ground, person.id) == set()
+
+
+def test_a_number_that_is_joined_to_a_chat_is_told_so_and_money_rests_for_a_day(ground: Ground) -> None:
+    """T16: the old channel is warned; whoever asks for money next is asked to wait (`cooling_until`)."""
+    before = ground.unit(arrive_by_number, PHONE)
+    assert cooling_until(ground.unit(lambda unit: unit.people.channels(before.id))) is None
+    ground.clock.move(timedelta(days=3))
+    ground.unit(own_number, newcomer(ground), PHONE)
+    assert ground.rows("SELECT fact, channel, person_id FROM outbox") == [("joined", "sms", before.id)]
+    until = cooling_until(ground.unit(lambda unit: unit.people.channels(before.id)))
+    assert until == ground.clock.now() + timedelta(hours=24)
+    assert until > ground.clock.now()
 
 
 def test_a_name_given_on_the_phone_stays(ground: Ground) -> None:

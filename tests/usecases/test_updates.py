@@ -58,7 +58,7 @@ def test_a_screen_that_was_delivered_is_not_sent_again(street: Street, ground: G
     place = Conversation(BUYER, TELEGRAM, "home", "", {}, {"text": "Karibu"}, ground.clock.at)
     ground.unit(lambda unit: unit.conversations.put(place))
     promised = ground.unit(promise_screen, BUYER, TELEGRAM, 1, "u1")
-    assert ground.unit(claim_messages, 10) == []
+    assert ground.unit(claim_messages, 10, ChannelKind.TELEGRAM) == []
     ground.unit(screen_delivered, promised, BUYER, TELEGRAM, 1, "m7")
     assert ground.unit(lambda unit: unit.outbox.get(promised)).state is OutboxState.SENT
     shown = ground.unit(lambda unit: unit.conversations.get(BUYER, TELEGRAM))
@@ -72,4 +72,4 @@ def test_a_screen_that_was_delivered_is_not_sent_again(street: Street, ground: G
 def test_a_screen_nobody_delivered_is_sent_by_the_worker(street: Street, ground: Ground) -> None:
     promised = ground.unit(promise_screen, BUYER, TELEGRAM, 1, "u1")
     street.later(20 * SECOND)
-    assert [message.id for message in ground.unit(claim_messages, 10)] == [promised]
+    assert [message.id for message in ground.unit(claim_messages, 10, ChannelKind.TELEGRAM)] == [promised]

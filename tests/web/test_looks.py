@@ -12,6 +12,7 @@ from playwright.async_api import ConsoleMessage, Page
 from domain.order import Reason
 from tests.browser import axe_violations
 from tests.web.ground import Ground, standing
+from tests.web.test_carry import cut_off
 from usecases import disputes, orders
 from web.pages.track import buyer_of
 
@@ -43,6 +44,7 @@ async def _every_page(house: Ground) -> dict[str, str]:
     return {
         "home": "/", "buy": f"/buy/{link.code}", "waiting": waiting, "failed": failed, "track": track, "disputed": disputed, "done": done,
         "confirm": f"{track}/confirm", "problem": f"{track}/problem", "nothing": "/nothing",
+        "check": "/check", "carry": f"/c/{await cut_off(house, code=other.code, quantity=2, address='Kilimani')}", "carried": "/c/K7Q2M9",
     }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ class Here:
 
         store = self.ground.hall.store
         await store.write(prepare)
-        (message,) = await store.write(claim_messages, 10)
+        (message,) = await store.write(claim_messages, 10, ChannelKind.SMS)
         assert await store.write(texting.record_text, message.id, Sent(Delivery.SENT, ref)) is OutboxState.SENT
         return message.id
 
@@ -95,7 +95,7 @@ async def test_reports_in_any_order_and_twice(here: Here) -> None:
     for status in ("Success", "Sent", "Success", "Failed"):
         assert await here.post("delivery", {"id": "ATPid_1", "status": status, "phoneNumber": PHONE, "retryCount": "0"}) == 200
     told = await here.message(number)
-    assert (told.state, told.error, told.payload["sms_report"]) == (OutboxState.SENT, "", "Success")
+    assert (told.state, told.error, told.report) == (OutboxState.SENT, "", "Success")
 
 
 async def test_a_failure_closes_the_channel(here: Here) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,6 +28,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 class Here:
     ground: Ground
     away: bool = False
+    over: list[tuple[str, str]] = field(default_factory=list)
 
     async def turn(self, session: str, phone: Phone, text: str) -> Reply:
         if self.away:
@@ -54,7 +55,12 @@ async def here(sqlite_url: str) -> AsyncIterator[Here]:
     def trouble() -> Reply:
         return Reply("Trouble. Nothing was taken.", ends=True)
 
-    async with standing(sqlite_url, phone_routes=ussd_routes(SECRET, turn, trouble, (StoreUnavailable,))) as ground:
+    async def over(session: str, phone: Phone) -> None:
+        if made[0].away:
+            raise StoreUnavailable("gone")
+        made[0].over.append((session, phone.e164))
+
+    async with standing(sqlite_url, phone_routes=ussd_routes(SECRET, turn, trouble, (StoreUnavailable,), over)) as ground:
         made.append(Here(ground))
         yield made[0]
 
@@ -115,11 +121,26 @@ async def test_a_turn_that_cannot_be_kept_ends_with_a_sentence(here: Here) -> No
 
 @pytest.mark.parametrize("status", ["Success", "Incomplete", "Failed", "Odd"])
 async def test_how_a_session_ended_is_counted(here: Here, status: str) -> None:
-    """C16."""
+    """C16, T12: of a session that nobody knows of, too."""
     body = {"sessionId": "ATUid_1", "status": status, "phoneNumber": "+254733000001", "input": "1*1234", "errorMessage": "too long"}
     assert await here.post(body, f"/ussd/{SECRET}/events") == (200, "")
     known = status if status != "Odd" else "other"
     assert await here.counted(f'payloom_provider_events_total{{gateway="ussd",kind="end",result="{known}"}} 1.0')
+
+
+@pytest.mark.parametrize("changed", [{}, {"phoneNumber": "nobody"}, {"phoneNumber": ""}, {"sessionId": "a b"}, {"sessionId": ""}])
+async def test_whose_session_ended_is_told_inside_when_it_can_be_read(here: Here, changed: dict[str, str]) -> None:
+    """T13, N1: the operator is answered alike, and never sends it again."""
+    body = {"sessionId": "ATUid_1", "status": "Incomplete", "phoneNumber": "+254733000001", **changed}
+    assert await here.post(body, f"/ussd/{SECRET}/events") == (200, "")
+    assert here.over == ([] if changed else [("ATUid_1", "+254733000001")])
+
+
+async def test_an_end_that_cannot_be_kept_is_no_trouble_of_the_operator(here: Here) -> None:
+    """K6."""
+    here.away = True
+    body = {"sessionId": "ATUid_1", "status": "Incomplete", "phoneNumber": "+254733000001"}
+    assert await here.post(body, f"/ussd/{SECRET}/events") == (200, "")
 
 
 def test_no_secret_no_door() -> None:

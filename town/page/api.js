@@ -69,7 +69,9 @@ export const api = {
   africastalking: () => call("GET", "/africastalking/codes"),
   clock: () => call("GET", "/clock"),
   advance: (seconds) => post("/clock", { advance_s: seconds }),
-  fault: (provider, fault, times) => post("/faults", { provider, fault, times }),
+  fault: (provider, fault, times, detail = {}) => post("/faults", { provider, fault, times, detail }),
+  letters: async () => list(await call("GET", "/mail"), "letters"),
+  sendBack: (number, status) => post(`/mail/${encodeURIComponent(number)}/bounce`, { status }),
   faults: async () => list(await call("GET", "/faults"), "faults"),
   clearFaults: () => call("DELETE", "/faults"),
 };

@@ -16,6 +16,10 @@ const FAULTS = [
     ["slow_operator", "is slow"], ["event_early", "says the end too early"], ["no_event", "never says the end"], ["recipient_code", "refuses an SMS"],
     ["report_failed", "cannot deliver an SMS"], ["no_report", "never reports an SMS"], ["inbound_twice", "brings an SMS twice"], ["sms_timeout_after", "sends, but never answers us"],
   ]],
+  ["mail", "The mail server", [
+    ["busy", "is too busy (421)"], ["greylist", "says: later (451)"], ["unknown", "knows no such mailbox (550)"], ["full", "says: mailbox full (552)"],
+    ["policy", "refuses by policy (554)"], ["drop", "takes a letter, then hangs up"], ["bad_login", "refuses our password"], ["bounce", "sends a letter back"],
+  ]],
   ["telegram", "Telegram", [
     ["duplicate_update", "tells everything twice"], ["reorder_updates", "mixes up the order"], ["429", "says: too many requests"], ["500", "fails"],
     ["slow", "answers slowly"], ["drop", "does it, but the answer is lost"], ["html", "answers with a broken page"], ["not_found_on_edit", "loses the message to edit"],

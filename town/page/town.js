@@ -4,6 +4,7 @@ import { api, listen } from "./api.js";
 import { clock, fill, h, hear, icon } from "./dom.js";
 import { FeaturePhone } from "./feature.js";
 import { Guide } from "./guide.js";
+import { PostOffice } from "./mail.js";
 import { Phone } from "./phone.js";
 import { direct } from "./sheets.js";
 import { sound } from "./sound.js";
@@ -14,13 +15,14 @@ const buyer = new Phone("buyer", "buys", { name: "Brian", user: 2002, msisdn: "2
 const phones = [seller, buyer];
 const feature = new FeaturePhone("feature", { name: "Zawadi", user: "none", msisdn: "254700000003" }, phones);
 const lined = [...phones, feature]; // everything with a telephone line
+const office = new PostOffice();
 const square = document.getElementById("square");
 const tabs = document.getElementById("tabs");
 square.replaceChildren();
 square.append(seller.mount(buyer), buyer.mount(seller), feature.mount());
 const guide = new Guide(seller, buyer);
 const story = new Story(guide, lined);
-square.append(story.node);
+square.append(story.node, office.mount());
 square.before(guide.hint);
 
 // ---------------------------------------------------------------- refreshing, never twice at once
@@ -47,10 +49,12 @@ function refresh(name, work) {
 
 const chats = () => phones.forEach((phone) => refresh(`chat ${phone.key}`, () => phone.refreshChat()));
 const lines = () => lined.forEach((phone) => refresh(`line ${phone.key}`, () => phone.refreshPhone()));
+const letters = () => refresh("mail", () => office.refresh());
 const time = () => refresh("clock", async () => clock.set((await api.clock()).now));
 const all = () => {
   chats();
   lines();
+  letters();
   time();
 };
 
@@ -69,7 +73,8 @@ function onEvent(event) {
     if (/action|typing/.test(kind)) phones.filter(({ person }) => [...(event.users || []), event.user, event.user_id, event.chat].map(String).includes(String(person.user))).forEach((phone) => phone.chat.typing());
   } else if (/^(clock)/.test(kind)) all();
   else if (/^(phone|daraja|sms|ussd|mpesa)/.test(kind)) lines();
-  else if (!/^fault/.test(kind)) all();
+  else if (/^(mail|fault)/.test(kind)) letters();
+  else all();
 }
 
 listen(onEvent, all, (live) => {
@@ -99,7 +104,7 @@ hear("person", all);
 // ---------------------------------------------------------------- tabs of the narrow page
 
 const narrow = matchMedia("(max-width: 759px)");
-const PANELS = [["seller", () => seller.person.name], ["buyer", () => buyer.person.name], ["feature", () => feature.person.name], ["story", () => "Story"]];
+const PANELS = [["seller", () => seller.person.name], ["buyer", () => buyer.person.name], ["feature", () => feature.person.name], ["mail", () => "Post"], ["story", () => "Story"]];
 let current = "seller";
 
 function show(name) {
@@ -112,7 +117,7 @@ function show(name) {
 }
 
 function renderTabs() {
-  const counts = { seller: seller.unread, buyer: buyer.unread, feature: feature.unread + (feature.ringing ? 1 : 0), story: 0 };
+  const counts = { seller: seller.unread, buyer: buyer.unread, feature: feature.unread + (feature.ringing ? 1 : 0), mail: office.unread, story: 0 };
   const signature = JSON.stringify([current, counts, PANELS.map(([, label]) => label()), Boolean(buyer.ringing), Boolean(seller.ringing), Boolean(feature.ringing)]);
   document.title = lined.some((phone) => phone.ringing) ? "M-Pesa is ringing | PayLoom Town" : "PayLoom Town";
   phones.forEach((phone) => phone.renderDock());

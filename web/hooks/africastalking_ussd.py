@@ -35,8 +35,14 @@ Turn = Callable[[str, Phone, str], Awaitable[Reply]]
 """(session id, who dials, everything typed in the session) to what the phone shows."""
 
 
-def ussd_routes(path_secret: str, turn: Turn, trouble: Callable[[], Reply], unavailable: tuple[type[Exception], ...]) -> list[web.RouteDef]:
-    """`trouble` is shown when the turn could not be kept: an operator shows nothing of a 503."""
+Ended = Callable[[str, Phone], Awaitable[object]]
+"""(session id, whose it was), when it is over."""
+
+
+def ussd_routes(
+    path_secret: str, turn: Turn, trouble: Callable[[], Reply], unavailable: tuple[type[Exception], ...], over: Ended | None = None
+) -> list[web.RouteDef]:
+    """`trouble` is shown when the turn could not be kept: an operator shows nothing of a 503. `over` hears how it ended for the person."""
     if not path_secret:
         raise ValueError("the addresses of the USSD callbacks need a secret")
 
@@ -63,7 +69,20 @@ def ussd_routes(path_secret: str, turn: Turn, trouble: Callable[[], Reply], unav
         request.app[DOOR].metrics.events.labels("ussd", "end", known).inc()
         if known == "Failed":
             _log.error("ussd_answer_refused", session=fields.get("sessionId", "")[:100], why=fields.get("errorMessage", "")[:200])
+        await _tell_over(fields)
         return web.Response(text="")
+
+    async def _tell_over(fields: Mapping[str, str]) -> None:
+        """An event that cannot be read or kept is nothing to the operator: nobody sends it again."""
+        session = fields.get("sessionId", "")
+        if over is None or _SESSION.fullmatch(session) is None:
+            return
+        try:
+            await over(session, read_phone(fields.get("phoneNumber", "")))
+        except BadInput:
+            _log.warning("ussd_end_of_nobody")
+        except unavailable as error:
+            _log.warning("ussd_end_not_kept", error=type(error).__name__)
 
     return [web.post("/ussd/{secret}", dialled, name="ussd"), web.post("/ussd/{secret}/events", ended, name="ussd_events")]
 

@@ -19,6 +19,7 @@ from domain.rights import Actor, Party
 from domain.tokens import Purpose
 from templates.words import words
 from usecases import disputes, orders, views
+from usecases.mail import OrderMail, order_mail
 from usecases.views import OrderView
 from web.door import DOOR, Door
 from web.language import language
@@ -54,6 +55,10 @@ def buyer_of(order_id: OrderId) -> Actor:
 
 def read_order(unit: Unit, order_id: OrderId) -> OrderView:
     return views.order_by_id(unit, order_id, Party.BUYER)
+
+
+def read_page(unit: Unit, order_id: OrderId) -> tuple[OrderView, OrderMail]:
+    return read_order(unit, order_id), order_mail(unit, order_id)
 
 
 def timeline(view: OrderView) -> Sequence[Mark]:
@@ -120,8 +125,9 @@ def _face(view: OrderView) -> str:
 
 async def show(request: web.Request) -> web.Response:
     door = request.app[DOOR]
-    view = await door.hall.store.read(read_order, order_of(request, door))
-    return order_page(request, "track.html", view)
+    order_id = order_of(request, door)
+    view, how = await door.hall.store.read(read_page, order_id)
+    return order_page(request, "track.html", view, mail=how, mail_typed="", mail_wrong="")
 
 
 def order_page(request: web.Request, name: str, view: OrderView, status: int = 200, **more: Any) -> web.Response:

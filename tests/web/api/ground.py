@@ -222,6 +222,9 @@ class Api:
             "refunds",
             "audit",
             "inbox",
+            "webhook_endpoints",
+            "webhook_events",
+            "webhook_deliveries",
         )
         digest = hashlib.sha256()
         with raw(self.engine_url) as session:

@@ -18,6 +18,8 @@ _PLACES: Final[Mapping[str, dict[str, Any]]] = {
     "code": {"schema": {"type": "string", "maxLength": 20}, "description": "PL-...", "example": "PL-7K2QD"},
     "number": {"schema": {"type": "string", "pattern": "^[0-9]{8}$"}, "description": "Eight digits.", "example": "12345678"},
     "id": {"schema": {"type": "string", "pattern": "^[0-9a-fA-F]{48}$"}, "description": "`payment` of a purchase."},
+    "webhook": {"schema": {"type": "string", "pattern": "^we_[0-9a-f]{1,16}$"}, "description": "Its `id`.", "example": "we_9c0f3a1b2"},
+    "delivery": {"schema": {"type": "string", "pattern": "^dlv_[0-9a-f]{1,16}$"}, "description": "Its `id`.", "example": "dlv_9c0f3a1b2"},
     "gateway": {"schema": {"type": "string", "pattern": "^[a-z]{1,20}$"}, "description": "Its name.", "example": "daraja"},
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -52,6 +52,7 @@ class Done:
 
 
 Work = Callable[[Unit, Caller, Call], Done]
+Reveal = Callable[[Unit, Mapping[str, Any]], Mapping[str, Any]]
 Show = Callable[[Hall, Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -63,6 +64,7 @@ def as_it_is(hall: Hall, content: Mapping[str, Any]) -> Mapping[str, Any]:
 class Endpoint:
     """`work` runs in one unit; it reads when the method is GET and writes otherwise. `handler` is instead of it, for callbacks and pages.
 
+    `reveal` turns what is kept of an answer into what is shown where that needs a look into the database: for secrets, which are not kept there.
     `answers` are the statuses of success with their shapes; `refusals` the codes of `problems.KINDS` that are this address's own.
     """
 
@@ -78,6 +80,7 @@ class Endpoint:
     query: type[Request] | None = None
     body: type[Request] | None = None
     body_optional: bool = False
+    reveal: Reveal | None = None
     show: Show = as_it_is
     after: Callable[[Hall, Mapping[str, Any]], None] | None = None
     on_miss: Callable[[Unit, str], None] | None = None
@@ -130,7 +133,7 @@ async def _run(endpoint: Endpoint, hall: Hall, request: web.Request, address: st
         given, used = await hall.store.read(_once_read, endpoint.work, bearer, call)
     elif endpoint.once:
         digest = hashlib.sha256(f"{endpoint.method}\0{request.path}\0{canonical}".encode()).hexdigest()
-        given, used = await hall.store.write(_once_written, endpoint.work, bearer, call, key, digest)
+        given, used = await hall.store.write(_once_written, endpoint, bearer, call, key, digest)
     else:
         given, used = await hall.store.write(_once_read, endpoint.work, bearer, call)
     if used is not None:
@@ -164,13 +167,18 @@ def _once_read(unit: Unit, work: Work, bearer: str | None, call: Call) -> tuple[
     return Given(done.status, _kept(done), replayed=False), caller.used
 
 
-def _once_written(unit: Unit, work: Work, bearer: str | None, call: Call, key: str, digest: str) -> tuple[Given, str | None]:
+def _once_written(unit: Unit, endpoint: Endpoint, bearer: str | None, call: Call, key: str, digest: str) -> tuple[Given, str | None]:
     """Who asks is looked at each time; what they asked for is done once."""
-    caller = _caller(unit, bearer)
+    work, caller = endpoint.work, _caller(unit, bearer)
+    assert work is not None, "an address that does something once has its work"
     once = hashlib.sha256(f"{caller.scope}\0{key}".encode()).hexdigest()
 
     def effect() -> tuple[int, str]:
         done = work(unit, caller, Call(call.hall, call.path, call.query, call.body, call.address, f"api:{once}"))
         return done.status, _kept(done)
 
-    return answer_once(unit, caller.scope, once, digest, effect), caller.used
+    given = answer_once(unit, caller.scope, once, digest, effect)
+    if endpoint.reveal is not None:
+        kept = json.loads(given.body)
+        given = replace(given, body=json.dumps({**kept, "content": endpoint.reveal(unit, kept["content"])}, ensure_ascii=False))
+    return given, caller.used

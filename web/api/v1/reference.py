@@ -83,6 +83,7 @@ def _curl(base_url: str, document: Mapping[str, Any], path: str, method: str, on
 _EXAMPLES: Final[Mapping[str, Any]] = {
     "amount_minor": 250000, "currency": "KES", "phone": "0712345678", "name": "Sneakers", "code": "123456", "courier": "G4S", "tracking": "G4S-1",
     "checkout": "TOKEN", "active": False,
+    "url": "https://shop.example/payloom", "since": "2026-11-21T00:00:00Z", "enabled": True,
 }  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def _example(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
     if "enum" in schema:
         return schema["enum"][0]
     fields = schema.get("properties", {})
-    wanted = schema.get("required") or [name for name in ("courier", "tracking", "active") if name in fields]
+    wanted = schema.get("required") or [name for name in ("courier", "tracking", "active", "enabled") if name in fields]
     return {name: _EXAMPLES[name] if name in _EXAMPLES else _example(document, fields[name]) for name in wanted}
 
 

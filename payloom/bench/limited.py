@@ -1,0 +1,119 @@
+"""A Telegram that takes so many messages a second and fails on purpose. `python -m payloom.bench.limited PER_S FAILS`.
+
+Of those that fail, every other one is taken all the same: its answer is lost, and only that may be said twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import re
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+from payloom.bench.emulator import ME
+from payloom.bench.load import whole
+from payloom.bench.process import Answer, serve
+
+_CHAT = re.compile(rb"(?:^|&)chat_id=(-?\d+)")
+
+
+class Taken:
+    """Every message as it arrived; `known` are the chats whose message was taken and said to be."""
+
+    def __init__(self, per_s: int, fails: float) -> None:
+        self._per_s, self._fails = per_s, fails
+        self._dice = random.Random(7)
+        self._second: deque[float] = deque()
+        self.at_s: list[float] = []
+        self.order: list[int] = []
+        self.said: Counter[int] = Counter()
+        self.known: set[int] = set()
+        self.failed = self.refused = self.most = self.twice = 0
+
+    def take(self, chat: int) -> tuple[int, dict[str, Any]]:
+        now_s = time.monotonic()
+        self._second.append(now_s)
+        while self._second[0] <= now_s - 1:
+            self._second.popleft()
+        self.most = max(self.most, len(self._second))
+        self.at_s.append(now_s)
+        if len(self._second) > self._per_s:
+            self.refused += 1
+            return 429, {
+                "ok": False,
+                "error_code": 429,
+                "description": "Too Many Requests: retry after 1",
+                "parameters": {"retry_after": 1},
+            }
+        self.twice += chat in self.known
+        if self._dice.random() < self._fails:
+            self.failed += 1
+            if self.failed % 2:
+                self.said[chat] += 1
+            return 500, {"ok": False, "error_code": 500, "description": "Internal Server Error"}
+        self.said[chat] += 1
+        self.known.add(chat)
+        self.order.append(chat)
+        return 200, {"ok": True, "result": {"message_id": len(self.order), "date": 1_770_000_000, "text": "x", "from": ME,
+                                            "chat": {"id": chat, "type": "private", "first_name": "A"}}}  # fmt: skip
+
+    def told(self, steady: int) -> dict[str, Any]:
+        """`used` is the part of the limit that was used until the `steady`th arrival."""
+        took_s = self.at_s[steady - 1] - self.at_s[0] if len(self.at_s) >= steady > 1 else 0.0
+        return {
+            "arrived": len(self.at_s), "chats": len(self.said), "known": len(self.known), "failed": self.failed, "refused": self.refused,
+            "most": self.most, "twice": self.twice, "again": sum(count - 1 for count in self.said.values()),
+            "used": (steady - 1) / took_s / self._per_s if took_s else 0.0, "first": self.order[:500],
+        }  # fmt: skip
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, taken: Taken) -> None:
+        self._taken = taken
+        self._buffer = bytearray()
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        found = whole(buffer)
+        if found is None:
+            return
+        begins, ends = found
+        method = buffer[: buffer.find(b" HTTP/")].rpartition(b"/")[2].partition(b"?")[0].decode()
+        chat = _CHAT.search(bytes(buffer[begins:ends]))
+        del buffer[:ends]
+        status, body = 200, {"ok": True, "result": ME}
+        if method == "sendMessage" and chat is not None:
+            status, body = self._taken.take(int(chat[1]))
+        said = json.dumps(body).encode()
+        head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        if not self._transport.is_closing():
+            self._transport.write(head % (status, len(said)) + said)
+
+
+@contextlib.asynccontextmanager
+async def open_limited(per_s: int, fails: float) -> AsyncIterator[tuple[int, Answer | None]]:
+    taken = Taken(per_s, fails)
+
+    async def answer(question: str) -> dict[str, Any]:
+        return taken.told(int(question))
+
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(taken), "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1]), answer
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    serve(lambda: open_limited(int(sys.argv[1]), float(sys.argv[2])), uvloop=True)

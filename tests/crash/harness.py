@@ -1,0 +1,126 @@
+"""Plays a scripted sale again and again, each time dying somewhere else, and collects what was passed, where it died, and what was wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from tests.crash.nursery import Nursery
+from tests.crash.plan import Plan, Point, plans, points_of, wanders
+from tests.crash.street import Street, street
+
+AT_ONCE: Final = 3
+HOURS_S: Final = 2 * 3600
+NewDatabase = Callable[[], str]
+
+
+class Script(Protocol):
+    def steps(self) -> tuple[tuple[str, Callable[[], Awaitable[None]]], ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is played: the script of a street, and what is wrong at its end. `turns` begins the names of commits that differ from step to step."""
+
+    script: Callable[[Street], Any]
+    faults: Callable[[Any], Awaitable[list[str]]]
+    least_points: int
+    turns: str = ""
+    phones: bool = False
+
+
+async def play(there: Street, script: Script, plan: Plan) -> None:
+    """The whole sale, dying where the plan says. A step is over when the house lives and has nothing left to do."""
+    number = 0
+    for number, (name, step) in enumerate(script.steps()):
+        there.board.target = plan.kills.get(name, "").encode()
+        there.second_death = plan.recovery if name in plan.kills else 0
+        there.board.step = number
+        await step()
+        await (await there.revive()).settle()
+        await (await there.revive()).settle()
+        there.board.target, there.board.countdown = b"", 0
+    there.board.step = number + 1
+    await there.pass_time(HOURS_S)
+
+
+class Harness:
+    """Runs plans, a few at a time."""
+
+    def __init__(self, home: Nursery, new_database: NewDatabase, piece: Piece) -> None:
+        self._home = home
+        self._piece = piece
+        self._new_database = new_database
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self.died_at: set[Point] = set()
+        self.deaths = 0
+        self.wrong: list[str] = []
+
+    async def run(self, plan: Plan, seed: int) -> dict[str, list[str]]:
+        async with self._room, street(self._new_database(), self._home, seed, phones=self._piece.phones) as there:
+            script = self._piece.script(there)
+            names = [name for name, _ in script.steps()]
+            try:
+                await play(there, script, plan)
+                wrong = await self._piece.faults(script)
+            except AssertionError as failure:
+                wrong = [f"{type(failure).__name__}: {failure}"]
+            assert "Traceback" not in there.last_words() or wrong, there.last_words()
+            died = [(names[step], name.removeprefix("KILLED ")) for step, name in there.points() if name.startswith("KILLED ")]
+            self.died_at.update(died)
+            self.deaths += there.deaths
+            self.wrong += [f"{one} [died at {', '.join(f'{step}/{point}' for step, point in died) or 'nothing'}]" for one in wrong]
+            return points_of(there.points(), names)
+
+
+def missed(points: dict[str, list[str]], died_at: set[Point]) -> dict[str, list[str]]:
+    """The points at which nothing died yet."""
+    anywhere = {name.partition("#")[0] for _, name in died_at}
+    left = {
+        step: [name for name in names if (step, name) not in died_at and not (wanders(name) and name.partition("#")[0] in anywhere)]
+        for step, names in points.items()
+    }
+    return {step: names for step, names in left.items() if names}
+
+
+async def die_everywhere(home: Nursery, new_database: NewDatabase, piece: Piece, *, once: bool = False) -> None:
+    """A clean run, and as many others as it takes to die at each of its points; `once`: at the first of those that are alike."""
+    began = time.monotonic()
+    harness = Harness(home, new_database, piece)
+    clean = await harness.run(Plan(), 1)
+    assert not harness.wrong, f"the sale without any crash is wrong: {harness.wrong}"
+    assert harness.deaths == 0
+    count = sum(len(names) for names in clean.values())
+    assert count >= piece.least_points, f"only {count} points: the harness does not see the sale"
+    wanted = first_of_each(clean, piece.turns) if once else clean
+    runs = 1
+    for _ in range(4):
+        planned = plans(missed(wanted, harness.died_at), list(clean))
+        await asyncio.gather(*(harness.run(plan, runs + number) for number, plan in enumerate(planned)))
+        runs += len(planned)
+    left = missed(wanted, harness.died_at)
+    took_s = time.monotonic() - began
+    sys.stdout.write(f"{count} points, {len(harness.died_at)} died at, {harness.deaths} deaths in {runs} runs, {took_s:.0f} s\n")
+    assert not harness.wrong, "\n".join(harness.wrong)
+    assert not left, f"nothing died at {left}"
+
+
+def first_of_each(points: dict[str, list[str]], turns: str) -> dict[str, list[str]]:
+    """Each kind of commit or call of a provider where it comes first; the other sale dies at those of Telegram. One whose name begins with `turns`
+    is another thing in each step, and kept in each.
+    """
+    met: set[str] = set()
+    kept: dict[str, list[str]] = {}
+    for step, names in points.items():
+        kept[step] = []
+        for name in names:
+            kind = name.partition("#")[0]
+            alike = f"{step} {kind}" if kind.startswith(turns) else kind
+            if alike not in met and not kind.startswith("telegram:"):
+                met.add(alike)
+                kept[step].append(name)
+    return kept

@@ -14,7 +14,7 @@ ROOMS := $(patsubst %/__init__.py,%,$(wildcard $(addsuffix /__init__.py,\
 COVERED := $(wildcard tests/domain tests/usecases tests/properties tests/cli)
 # A process for each core, each with its own PostgreSQL and browser; four are as many as the memory of a small machine carries.
 SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=worksteal
-MEASURED := --cov --cov-config=pyproject.toml --cov-report=
+MEASURED := --cov --cov-config=pyproject.toml --cov-report= --cov-fail-under=0
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile

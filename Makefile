@@ -11,7 +11,10 @@ BIN := .venv/bin
 # The rooms that have Python in them (all of them in a finished tree).
 ROOMS := $(patsubst %/__init__.py,%,$(wildcard $(addsuffix /__init__.py,\
            payloom bot web jobs usecases domain storage gateways templates town tests)))
-COVERED := $(wildcard tests/domain tests/usecases tests/properties)
+COVERED := $(wildcard tests/domain tests/usecases tests/properties tests/cli)
+# A process for each core, each with its own PostgreSQL and browser; four are as many as the memory of a small machine carries.
+SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=worksteal
+MEASURED := --cov --cov-config=pyproject.toml --cov-report= --cov-fail-under=0
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,7 +35,7 @@ run: install ## start everything, with imitated providers, and print one address
 
 test: install-dev browser ## run the whole suite, on SQLite, a real PostgreSQL and a real browser
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PYTEST)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(MEASURED) $(PYTEST)
 
 test-one: install-dev ## run one file, folder or name: make test-one T=tests/domain/test_money.py
 	@test -n "$(T)" || { echo 'payloom: say which, for example: make test-one T=tests/domain'; exit 2; }
@@ -58,7 +61,7 @@ house:
 # Reads what `make test` measured; measures again where that is missing or older than a source.
 coverage:
 	@if ! test -s .coverage || test -n "$$(find domain usecases tests -name '*.py' -newer .coverage 2>/dev/null | head -n 1)"; then \
-	  echo "measuring coverage: $(COVERED)"; $(BIN)/coverage erase; $(BIN)/coverage run -m pytest -q $(COVERED); fi
+	  echo "measuring coverage: $(COVERED)"; $(BIN)/coverage erase; $(BIN)/pytest -q $(SIDE_BY_SIDE) $(MEASURED) $(COVERED); fi
 	$(BIN)/coverage report
 
 fmt: install-dev ## put every file into the house format

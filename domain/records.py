@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
@@ -89,9 +88,12 @@ class AuditRecord:
     mark: str
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def audit_mark(key: bytes, record: AuditRecord) -> str:
     """The keyed digest of a record: 64 hex characters over its canonical JSON (docs/decisions/0005-audit-trail.md)."""
-    body = json.dumps(
+    body = _canonical(
         [
             record.id,
             record.subject,
@@ -101,12 +103,9 @@ def audit_mark(key: bytes, record: AuditRecord) -> str:
             record.action,
             record.data,
             record.previous,
-        ],
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
+        ]
     )
-    return hmac.new(key, body.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, body.encode(), "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True)

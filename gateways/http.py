@@ -152,7 +152,7 @@ def read_json(raw: bytes, limit: int = CALLBACK_BYTES) -> dict[str, Any]:
     if len(raw) > limit:
         raise Unreadable("too large")
     try:
-        found = json.loads(raw.decode(), parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_twins)
+        found = _STRICT.decode(raw.decode())
     except (ValueError, ArithmeticError, RecursionError) as problem:
         raise Unreadable(f"not JSON ({type(problem).__name__})") from None
     if not isinstance(found, dict):
@@ -170,6 +170,9 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise Unreadable("a key twice")
     return found
+
+
+_STRICT: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_twins)
 
 
 def _check(found: dict[str, Any]) -> None:

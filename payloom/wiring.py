@@ -256,7 +256,16 @@ def build(
 
     webhook_post = WebhookPost(loopback=settings.webhook_loopback)
     webhooks = Webhooks(hall, webhook_post)
-    jobs = Jobs(hall, tellers, (Timed("forget", 600, lambda: forget(hall, settings.keep_told_days)), Timed("updates", 10, updates_again), Timed("texts", 10, sms.again), Timed("webhooks", 2, webhooks, WEBHOOKS)))
+    jobs = Jobs(
+        hall,
+        tellers,
+        (
+            Timed("forget", 600, lambda: forget(hall, settings.keep_told_days)),
+            Timed("updates", 10, updates_again),
+            Timed("texts", 10, sms.again),
+            Timed("webhooks", 2, webhooks, WEBHOOKS),
+        ),
+    )
     return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, daraja, pictures, bot, webhook_post, webhooks)
 
 

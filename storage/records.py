@@ -57,7 +57,9 @@ def _claim(dialect: str) -> Any:
     )  # fmt: skip
     due = (
         select(outbox.c.id)
-        .where(outbox.c.state.in_(("WAITING", "SENDING")), outbox.c.act_at <= bindparam("now"), outbox.c.channel == bindparam("channel"), ~busy)
+        .where(
+            outbox.c.state.in_(("WAITING", "SENDING")), outbox.c.act_at <= bindparam("now"), outbox.c.channel == bindparam("channel"), ~busy
+        )
         .order_by(outbox.c.urgency, outbox.c.act_at, outbox.c.id)
         .limit(bindparam("most"))
     )

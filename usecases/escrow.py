@@ -116,7 +116,7 @@ def _hold(unit: Unit, attempt: Attempt, checkout: Checkout, link: Link, paid: Mo
 def _new_order(unit: Unit, attempt: Attempt, checkout: Checkout, link: Link) -> Order:
     order = Order(
         id=OrderId(unit.new_id()),
-        number=_fresh_number(unit),
+        number=order_number(unit.chance(62)),  # one that is taken is refused by its unique key, and the unit runs again with another
         checkout_id=checkout.id,
         attempt_id=attempt.id,
         organization_id=checkout.organization_id,
@@ -141,10 +141,3 @@ def _new_order(unit: Unit, attempt: Attempt, checkout: Checkout, link: Link) -> 
         ESCROW.move(EscrowState.PENDING, EscrowState.HELD, Party.GATEWAY)
     timer = next_due(order)
     return order if timer is None else replace(order, due=timer[0], due_at=timer[1])
-
-
-def _fresh_number(unit: Unit) -> str:
-    number = order_number(unit.chance(62))
-    while unit.orders.by_number(number) is not None:
-        number = order_number(unit.chance(62))
-    return number

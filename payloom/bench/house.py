@@ -19,7 +19,9 @@ from payloom.wiring import Built, build
 
 
 @contextlib.asynccontextmanager
-async def open_house(data: str, database_url: str, doors: list[str], given: dict[str, Any], paced: bool = False) -> AsyncIterator[tuple[int, Answer | None]]:
+async def open_house(
+    data: str, database_url: str, doors: list[str], given: dict[str, Any], paced: bool = False
+) -> AsyncIterator[tuple[int, Answer | None]]:
     built = build(town_settings(Path(data), 0, database_url, **given), paced=paced)
     await built.open_store()
     runner = web.AppRunner(built.web(), access_log=None, shutdown_timeout=2)

@@ -1,7 +1,7 @@
 """The load: prepared HTTP requests over a fixed number of kept-alive connections, from a process of its own.
 
-`python -m payloom.bench.load PORT CONNECTIONS RATE FILE` leaves one JSON object in the place of FILE. RATE 0 sends the next request as soon as a connection is
-free; otherwise requests leave at fixed times, whether or not the server keeps up (latency is then counted from when it should have left).
+`python -m payloom.bench.load PORT[,PORT] CONNECTIONS RATE FILE` leaves one JSON object in the place of FILE. RATE 0 sends the next request as soon as a
+connection is free; otherwise requests leave at fixed times, whether or not the server keeps up (latency is then counted from when it should have left).
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ class Answered:
         return len(self.latencies_s) / self.elapsed_s
 
 
-def send(port: int, requests: Sequence[bytes], connections: int, rate_per_s: float = 0, *, uvloop: bool = True) -> Answered:
-    """Send them all from another process; raises RuntimeError unless every answer was a 200."""
+def send(port: int | Sequence[int], requests: Sequence[bytes], connections: int, rate_per_s: float = 0, *, uvloop: bool = True) -> Answered:
+    """Send them all from another process, to each port in turn as a balancer would; raises RuntimeError unless every answer was a 200."""
+    ports = [port] if isinstance(port, int) else port
     with tempfile.NamedTemporaryFile(suffix=".requests") as file:
         for request in requests:
             file.write(len(request).to_bytes(4, "big") + request)
         file.flush()
-        arguments = [str(port), str(connections), str(rate_per_s), file.name, "uvloop" if uvloop else "plain"]
+        arguments = [",".join(map(str, ports)), str(connections), str(rate_per_s), file.name, "uvloop" if uvloop else "plain"]
         done = subprocess.run([sys.executable, "-m", "payloom.bench.load", *arguments], capture_output=True, check=False, timeout=MOST_S)  # noqa: S603 - ourselves
         if done.returncode:
             raise RuntimeError(f"the load ended early: {done.stderr.decode()[-2000:]}")
@@ -130,10 +131,13 @@ class _Connection(asyncio.Protocol):
             self._load.done.set_exception(ConnectionError(f"the server hung up with {self._load.left} to go ({problem})"))
 
 
-async def _run(port: int, connections: int, rate_per_s: float, requests: Sequence[bytes]) -> Answered:
+async def _run(ports: Sequence[int], connections: int, rate_per_s: float, requests: Sequence[bytes]) -> Answered:
     loop = asyncio.get_running_loop()
     load = _Load(requests, rate_per_s)
-    made = [(await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)) for _ in range(min(connections, len(requests)))]
+    made = [
+        await loop.create_connection(lambda: _Connection(load), "127.0.0.1", ports[number % len(ports)])
+        for number in range(min(connections, len(requests)))
+    ]
     load.began_s = time.perf_counter()
     for _, connection in made:
         connection.next()
@@ -152,7 +156,7 @@ def _requests(path: Path) -> Iterator[bytes]:
         at += 4 + size
 
 
-def main(port: str, connections: str, rate_per_s: str, path: str, loop: str) -> None:
+def main(ports: str, connections: str, rate_per_s: str, path: str, loop: str) -> None:
     factory = None
     if loop == "uvloop":
         try:
@@ -162,7 +166,9 @@ def main(port: str, connections: str, rate_per_s: str, path: str, loop: str) -> 
         else:
             factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        answered = runner.run(_run(int(port), int(connections), float(rate_per_s), list(_requests(Path(path)))))
+        answered = runner.run(
+            _run([int(port) for port in ports.split(",")], int(connections), float(rate_per_s), list(_requests(Path(path))))
+        )
     Path(path).write_text(json.dumps({name: getattr(answered, name) for name in Answered.__slots__}))
 
 

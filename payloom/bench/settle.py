@@ -6,16 +6,18 @@ Floors: sqlite3 (WAL, synchronous=FULL) and asyncpg on 8 connections writing the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from payloom.bench import floors, load, rows, stock
 from payloom.bench.figures import Figure
-from payloom.bench.process import running
+from payloom.bench.process import Process, running
 from payloom.bench.server import NONE_HERE, postgres
 
 CONNECTIONS = 8
@@ -57,38 +59,56 @@ def _postgres_pair(new: Callable[..., str], data: Path, count: int) -> Pair:
     return ours, ours.elsewhere(new(stock.name_of(ours.database_url)))
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`callers` tell us of sales at the same time; `processes` of ours share them (SQLite has one, PostgreSQL as many as are wanted)."""
+
+    callers: int
+    processes: int
+
+    def on(self, engine: str) -> str:
+        return f"{engine}, {self.callers} at once" + (f", {self.processes} web processes" if self.processes > 1 else "")
+
+
+def _cases(engine: str, callers: tuple[int, ...]) -> list[Case]:
+    """The first is the one that the goal is for: on PostgreSQL a process for each of two cores."""
+    alone = [Case(many, 1) for many in sorted(callers, reverse=True)]
+    return alone if engine == "SQLite" else [Case(max(callers), 2), *alone]
+
+
 def _on(engine: str, pair: Callable[[Path, int], Pair], sales: int, rounds: int, callers: tuple[int, ...], uvloop: bool) -> list[Figure]:
+    cases = _cases(engine, callers)
     figures = [
-        Figure("settle", f"{engine}, {many} at once", "sales/s", goal=_goal(engine) if many == max(callers) else None,
+        Figure("settle", case.on(engine), "sales/s", goal=(0.5 if engine == "SQLite" else 0.8) if case is cases[0] else None,
                floor_is="raw sqlite3, FULL" if engine == "SQLite" else f"raw asyncpg, {CONNECTIONS} connections")
-        for many in callers
+        for case in cases
     ]  # fmt: skip
-    spent: dict[str, list[float]] = {figure.case: [] for figure in figures}
-    with tempfile.TemporaryDirectory() as folder:
-        count = 1 + (1 + rounds * len(callers)) * sales
+    spent: list[list[float]] = [[] for _ in cases]
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as open_houses:
+        count = 1 + (1 + rounds * len(cases)) * sales
         ours, theirs = pair(Path(folder), count)
-        with house_on(ours, uvloop=uvloop) as server:
-            before = rows.read(theirs)
-            load.send(server.port, ours.callbacks([0]), 1)
-            first = rows.settlement(before, rows.read(ours))
-            load.send(server.port, ours.callbacks(range(1, 1 + sales)), max(callers), uvloop=uvloop)
-            _floor(theirs, first, range(1 + sales)[:: max(1, len(range(1 + sales)) // 200)], uvloop)
-            at = 1 + sales
-            for _ in range(rounds):
-                for figure, many in zip(figures, callers, strict=True):
-                    numbers = range(at, at + sales)
-                    at += sales
-                    floor = _floor(theirs, first, numbers, uvloop)
-                    before_s = server.ask("cpu")["cpu_s"]
-                    figure.add(load.send(server.port, ours.callbacks(numbers), many, uvloop=uvloop).per_s, floor)
-                    spent[figure.case].append((server.ask("cpu")["cpu_s"] - before_s) / sales * 1000)
-            for figure in figures:
-                figure.note = f"our process spends {statistics.median(spent[figure.case]):.2f} ms of CPU on a sale, HTTP and all"
+        houses = [open_houses.enter_context(house_on(ours, uvloop=uvloop)) for _ in range(max(case.processes for case in cases))]
+        before = rows.read(theirs)
+        load.send(houses[0].port, ours.callbacks([0]), 1)
+        first = rows.settlement(before, rows.read(ours))
+        load.send([house.port for house in houses], ours.callbacks(range(1, 1 + sales)), max(callers), uvloop=uvloop)
+        _floor(theirs, first, range(1 + sales)[:: max(1, len(range(1 + sales)) // 200)], uvloop)
+        at = 1 + sales
+        for _ in range(rounds):
+            for case, figure, costs in zip(cases, figures, spent, strict=True):
+                numbers, used = range(at, at + sales), houses[: case.processes]
+                at += sales
+                floor = _floor(theirs, first, numbers, uvloop)
+                before_s = _cpu_s(used)
+                figure.add(load.send([house.port for house in used], ours.callbacks(numbers), case.callers, uvloop=uvloop).per_s, floor)
+                costs.append((_cpu_s(used) - before_s) / sales * 1000)
+        for figure, costs in zip(figures, spent, strict=True):
+            figure.note = f"ours spends {statistics.median(costs):.2f} ms of CPU on a sale, HTTP and all, beside the database's"
     return figures
 
 
-def _goal(engine: str) -> float:
-    return 0.5 if engine == "SQLite" else 0.8
+def _cpu_s(houses: Sequence[Process]) -> float:
+    return float(sum(house.ask("cpu")["cpu_s"] for house in houses))
 
 
 def house_on(where: stock.Stock, *, uvloop: bool = True, **asked: Any) -> Any:

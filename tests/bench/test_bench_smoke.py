@@ -73,7 +73,11 @@ def test_settling_is_measured_on_both_engines(
 ) -> None:
     monkeypatch.setenv("PAYLOOM_BENCH_POSTGRES", postgres_url)
     figures = figures_of(capsys, "settle", sales=12, rounds=1, callers=(4,))
-    assert [figure["case"] for figure in figures] == ["SQLite, 4 at once", "PostgreSQL, 4 at once"]
+    assert [figure["case"] for figure in figures] == [
+        "SQLite, 4 at once",
+        "PostgreSQL, 4 at once, 2 web processes",
+        "PostgreSQL, 4 at once",
+    ]
     assert all(figure["ratio"] > 0 for figure in figures)
 
 

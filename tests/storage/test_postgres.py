@@ -202,6 +202,26 @@ async def test_a_bell_that_rings_in_one_process_is_heard_in_another(postgresql_u
         await asyncio.gather(here.close(), there.close())
 
 
+async def test_a_thousand_rings_are_all_heard_however_large_and_those_that_repeat_together_once(postgresql_url: str) -> None:
+    here, there = PostgresBell(conninfo(postgresql_url)), PostgresBell(conninfo(postgresql_url))
+    heard: list[Any] = []
+    await asyncio.gather(here.open(), there.open())
+    try:
+        there.listen("orders", heard.append)
+        await until(lambda: bool(heard), lambda: here.ring("orders", {"number": "first"}))
+        await asyncio.sleep(0.1)
+        heard.clear()
+        told = [{"number": number, "note": "x" * (3_800 if number % 50 == 0 else 20)} for number in range(1_000)]
+        for what in told:
+            here.ring("orders", what)
+            here.ring("orders", what)
+        await until(lambda: bool(heard) and heard[-1] == told[-1], lambda: None)
+        assert [what for what, before in zip(heard, [None, *heard], strict=False) if what != before] == told
+        assert len(heard) < 1.2 * len(told)
+    finally:
+        await asyncio.gather(here.close(), there.close())
+
+
 async def test_a_bell_whose_connections_die_rings_again(postgresql_url: str) -> None:
     """K8."""
     here, there = PostgresBell(conninfo(postgresql_url)), PostgresBell(conninfo(postgresql_url))

@@ -66,7 +66,9 @@ async def test_each_endpoint_gives_its_oldest_and_none_while_one_is_on_its_way(f
     assert await furnished.write(claim) == [11, 12]
     assert await furnished.write(claim) == []
     later = [await furnished.write(claim, minute) for minute in range(11, 16)]
-    assert later == [[21, 22], [31, 32], [41, 42], [51, 52], [11, 12]], "whoever had them never came back: they stand behind what waited longer"
+    assert later == [[21, 22], [31, 32], [41, 42], [51, 52], [11, 12]], (
+        "whoever had them never came back: they stand behind what waited longer"
+    )
     taken = await furnished.read(lambda unit: unit.webhooks.delivery(WebhookDeliveryId(11)))
     assert taken is not None and (taken.state, taken.tries, taken.error) == (DeliveryState.SENDING, 2, "unknown")
     assert len(await furnished.write(claim, 17, 1)) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 
@@ -379,9 +380,14 @@ def test_direct_money_is_a_memo_and_nothing_is_held(street: Street, ground: Grou
 
 
 def test_an_order_number_is_never_given_twice(street: Street, ground: Ground) -> None:
+    """The unique key refuses it, and the store runs the unit again."""
     first = street.paid()
     attempt = street.ringing()
-    number = int(first.number) - 10_000_000
-    ground.chance.throws = [1, number, number, 77]
+    before = ground.books()
+    ground.chance.throws = [1, int(first.number) - 10_000_000]
+    with pytest.raises(sqlite3.IntegrityError, match=r"orders\.number"):
+        street.tell(street.success(attempt))
+    assert ground.books() == before
+    ground.chance.throws = [1, 77]
     street.tell(street.success(attempt))
     assert street.order_of(attempt).number == "10000077"

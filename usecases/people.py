@@ -38,7 +38,7 @@ def set_language(unit: Unit, person_id: PersonId, language: Language) -> Person:
     return unit.people.save(replace(unit.people.get(person_id), language=language))
 
 
-def set_wants(unit: Unit, person_id: PersonId, **wanted: Any) -> Person:
+def set_wants(unit: Unit, person_id: PersonId, /, **wanted: Any) -> Person:
     """Of what they want to be told: what is named here changes, the rest stays (domain.wants.Wants)."""
     person = unit.people.get(person_id)
     return unit.people.save(replace(person, wants=replace(person.wants, **wanted)))

@@ -54,7 +54,7 @@ KINDS: dict[Any, st.SearchStrategy[Any]] = {
     Money: st.builds(Money, st.integers(1, MOST_MINOR), st.sampled_from(sorted(EXPONENTS))),
     Party: st.sampled_from(sorted(LEADERS)),
     Wants: st.builds(
-        lambda channel, hours, news, zone: Wants(channel, *hours, news, zone),
+        lambda channel, hours, news, zone: Wants(channel, hours[0], hours[1], news, zone),
         st.none() | st.sampled_from(list(ChannelKind)),
         st.just((0, 0)) | st.lists(st.integers(0, 1439), min_size=2, max_size=2, unique=True).map(tuple),
         st.booleans(),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from domain.errors import Stale
 from domain.ids import PersonId
@@ -16,6 +19,7 @@ from jobs.outbox import BATCH, Lane, deliver, forget
 from tests.factories import BUYER, OWNER, Street
 from tests.fakes import Ground, GroundStore, NullBell
 from usecases.hall import Hall
+from usecases.outbox import record_sent
 from usecases.people import arrive
 from usecases.tell import tell_person
 
@@ -108,21 +112,16 @@ async def test_who_closes_takes_nothing_up(street: Street, ground: Ground) -> No
 async def test_a_note_that_cannot_be_written_is_raised_after_the_others_ended(street: Street, ground: Ground) -> None:
     """K4: the message is due again when its lease is over, and is marked then."""
     first, *others = crowd(ground, 5)
-    way = lane(ground, Scripted())
-    write = way._hall.store.write
 
-    async def fails(work: Any, *args: Any, **named: Any) -> Any:
-        if work.__name__ == "record_sent" and ground.unit(lambda unit: unit.outbox.get(args[0]).person_id) == first:
-            raise Stale(table="outbox")
-        return await write(work, *args, **named)
+    class Fails(GroundStore):
+        async def write(self, unit: Any, *args: Any, **kwargs: Any) -> Any:
+            if unit is record_sent and ground.unit(lambda unit: unit.outbox.get(args[0]).person_id) == first:
+                raise Stale(table="outbox")
+            return await super().write(unit, *args, **kwargs)
 
-    way._hall.store.write = fails  # type: ignore[method-assign]
-    raised = False
-    try:
-        await way()
-    except Stale:
-        raised = True
-    assert raised
+    hall = replace(hall_on(ground), store=Fails(ground))
+    with pytest.raises(Stale):
+        await Lane(hall, ChannelKind.TELEGRAM, Scripted())()
     assert ground.rows("SELECT person_id FROM outbox WHERE state = ?", OutboxState.SENDING) == [(first,)]
     assert states(ground)["SENT"] == len(others)
 

@@ -32,6 +32,16 @@ class Method(StrEnum):
     """What a person picks."""
 
     MPESA = "mpesa"
+    MADA = "mada"
+    VISA = "visa"
+    MASTERCARD = "mastercard"
+    APPLE_PAY = "apple_pay"
+    GOOGLE_PAY = "google_pay"
+    STC_PAY = "stc_pay"
+    PAYPAL = "paypal"
+    PAYTABS = "paytabs"
+    MOYASAR = "moyasar"
+    TELEGRAM = "telegram"
 
 
 class Outcome(StrEnum):
@@ -162,17 +172,47 @@ class Ask:
     description: str
     credentials: Mapping[str, str]
     callback_token: str
+    method: Method = Method.MPESA
+    key: str = ""
+    """The attempt's own key: what the provider's idempotency is asked with."""
+    back_url: str = ""
+    """Our page to which a hosted page sends the payer back, whatever happened there."""
+    language: str = "en"
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a gateway answered at once. `result` is its own code, for the words; `ref` its id of the attempt."""
+    """What a gateway answered at once. `result` is its own code, for the words; `ref` its id of the attempt; `url` the hosted page on which the
+    payer goes on (then the outcome is PENDING).
+    """
 
     outcome: Outcome
     ref: str | None = None
     result: str | None = None
     retry_after_s: int | None = None
     receipt: str | None = None
+    url: str | None = None
+
+
+class About(StrEnum):
+    """What an event tells of. Of a chargeback: PENDING, the bank took the money; SUCCEEDED, it keeps it; DECLINED, it came back."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+    CHARGEBACK = "chargeback"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of a gateway's own books, for reconciliation: `money` as it moved there, signed by `about` (a refund and a chargeback go out)."""
+
+    about: About
+    ref: str
+    receipt: str | None
+    money: Money
+    at: datetime
+    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +231,9 @@ class Notice:
     payee: str | None = None
     result: str | None = None
     refund_id: RefundId | None = None
+    about: About = About.PAYMENT
+    refund_ref: str | None = None
+    """The gateway's id of a refund or of a chargeback."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

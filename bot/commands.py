@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.dialog import Answer, Next, Turn
-from bot.dialogs import carry, check
+from bot.dialogs import carry, check, claim
 from domain.check import read_check
 from domain.errors import NotFound
 from domain.ids import OrderId, read_digits, read_link_code
@@ -18,8 +18,8 @@ from usecases.people import set_role
 from usecases.views import order_for, party_in_order
 
 FOLLOW = "f"
-COMMANDS_SELLER = ("sell", "links", "orders", "wallet", "buy", "purchases", "check", "practice", "role", "settings", "language", "help")
-COMMANDS_BUYER = ("buy", "purchases", "sell", "role", "settings", "language", "help")
+COMMANDS_SELLER = ("sell", "links", "orders", "wallet", "buy", "purchases", "check", "paid", "practice", "role", "settings", "language", "help")
+COMMANDS_BUYER = ("buy", "purchases", "paid", "sell", "role", "settings", "language", "help")
 
 
 def command(turn: Turn, answer: Answer) -> Next:
@@ -127,6 +127,7 @@ _COMMANDS: dict[str, Callable[[Turn, str], Next]] = {
     "wallet": _seller("wallet", "balance"),
     "buy": _buy,
     "check": check.begin,
+    "paid": claim.begin,
     "practice": _practice,
     "track": _track,
     "purchases": _purchases,

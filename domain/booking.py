@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.ids import AttemptId, OrderId, OrganizationId, RefundId
+from domain.ids import AttemptId, ChargebackId, OrderId, OrganizationId, RefundId
 from domain.ledger import AccountKind, Entry, LedgerAccount, Posting, transfer
 from domain.money import Money
 
@@ -38,6 +38,11 @@ def direct_sales(organization_id: OrganizationId) -> LedgerAccount:
     return LedgerAccount(AccountKind.DIRECT_SALES, str(organization_id))
 
 
+def receivable(organization_id: OrganizationId) -> LedgerAccount:
+    """What an organization owes us: money that its buyer's bank or its gateway took back after it was paid out."""
+    return LedgerAccount(AccountKind.RECEIVABLE, str(organization_id))
+
+
 FEES = LedgerAccount(AccountKind.FEES, "platform")
 
 
@@ -55,6 +60,18 @@ def capture_direct(attempt_id: AttemptId, organization_id: OrganizationId, gatew
 def unexpected(attempt_id: AttemptId, organization_id: OrganizationId, account: LedgerAccount, money: Money, part: str = "whole") -> Entry:
     """Late, double, short or surplus money: kept in suspense until it is refunded or matched. Cause: the attempt and its part."""
     return transfer("unexpected", f"attempt:{attempt_id}:{part}", account, suspense(attempt_id), money, organization_id)
+
+
+def stray(stray_id: int, account: LedgerAccount, money: Money, organization_id: OrganizationId | None) -> Entry:
+    """Money that named nothing of ours: kept apart until somebody shows whose it is. Cause: the stray."""
+    return transfer("stray", f"stray:{stray_id}", account, LedgerAccount(AccountKind.SUSPENSE, str(stray_id)), money, organization_id)
+
+
+def stray_matched(stray_id: int, account: LedgerAccount, money: Money, organization_id: OrganizationId | None) -> Entry:
+    """The reverse: what it is for is known now, and it is booked as that."""
+    return transfer(
+        "stray_matched", f"stray:{stray_id}", LedgerAccount(AccountKind.SUSPENSE, str(stray_id)), account, money, organization_id
+    )
 
 
 def disproved(attempt_id: AttemptId, order_id: OrderId, organization_id: OrganizationId, money: Money) -> Entry:
@@ -87,3 +104,24 @@ def refund_confirmed(refund_id: RefundId, organization_id: OrganizationId, accou
 def refund_failed(refund_id: RefundId, source: LedgerAccount, organization_id: OrganizationId, money: Money, tries: int = 0) -> Entry:
     """The reverse of `refund_asked`: the money waits where it came from, and an alert is raised."""
     return transfer("refund_failed", f"refund:{refund_id}:{tries}", in_transit(refund_id), source, money, organization_id)
+
+
+def chargeback(
+    chargeback_id: ChargebackId, source: LedgerAccount, organization_id: OrganizationId, account: LedgerAccount, money: Money
+) -> Entry:
+    """The buyer's bank took money back: out of `source` (escrow, wallet, receivable or direct sales) and of the gateway's account."""
+    return transfer("chargeback", f"chargeback:{chargeback_id}", source, account, money, organization_id)
+
+
+def chargeback_won(
+    chargeback_id: ChargebackId, source: LedgerAccount, organization_id: OrganizationId, account: LedgerAccount, money: Money
+) -> Entry:
+    """The reverse of `chargeback`: the bank decided for the seller, and the money is where it was."""
+    return transfer("chargeback_won", f"chargeback:{chargeback_id}", account, source, money, organization_id)
+
+
+def refund_returned(
+    refund_id: RefundId, attempt_id: AttemptId, organization_id: OrganizationId, account: LedgerAccount, money: Money
+) -> Entry:
+    """A refund that was done came back from the buyer's bank: the money waits in suspense."""
+    return transfer("refund_returned", f"refund:{refund_id}", account, suspense(attempt_id), money, organization_id)

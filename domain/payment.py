@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from domain.errors import CannotPay
 from domain.ids import AttemptId, CheckoutId, LinkId, OrderId, OrganizationId, PaymentId, PersonId, RefundId
@@ -16,6 +16,8 @@ from domain.phone import Phone
 
 CHECKOUT_LASTS: Final = timedelta(minutes=30)
 ASK_AFTER: Final = tuple(timedelta(seconds=s) for s in (15, 30, 60, 120, 300))
+ASK_PAGE_AFTER: Final = tuple(timedelta(seconds=s) for s in (60, 360, 660, 960, 1260, 1560))
+"""A payer on a hosted page takes minutes: one minute, then every five."""
 ASK_HOURLY: Final = timedelta(hours=1)
 ASK_NO_MORE: Final = timedelta(hours=24)
 """After this long an attempt that nobody answers for goes to the work list of a person."""
@@ -135,6 +137,8 @@ class Attempt:
     disproved: bool = False
     source: str = ""
     version: int = 0
+    url: str | None = None
+    """The gateway's page on which the payer goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +238,8 @@ class Notice:
     about: About = About.PAYMENT
     refund_ref: str | None = None
     """The gateway's id of a refund or of a chargeback."""
+    owner: OrganizationId | None = None
+    """Whose account told it, 0 for the platform's, read off the address by the door; None where the address names the attempt itself."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -270,7 +276,7 @@ def next_ask(attempt: Attempt, now: datetime) -> datetime | None:
     if attempt.settled_at is not None and attempt.proved_at is None:
         since, plan = attempt.settled_at, PROVE_AFTER
     else:
-        since, plan = attempt.created_at, ASK_AFTER
+        since, plan = attempt.created_at, ASK_AFTER if attempt.url is None else ASK_PAGE_AFTER
     if now - since >= ASK_NO_MORE:
         return None
     if attempt.asked < len(plan):
@@ -329,9 +335,31 @@ class Gateway(Protocol):
         ...
 
     async def refund(self, refund: Refund, receipt: str, credentials: Mapping[str, str], callback_token: str) -> Reply: ...
-    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str) -> bool: ...
+    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str, credentials: Mapping[str, str]) -> bool:
+        """Whether the provider said this, by its signature over the raw bytes. Header names are lower case; `credentials` are those of the
+        account that the address belongs to, empty where the address itself is the secret. Compares in constant time."""
+        ...
+
     def parse(self, kind: str, raw: bytes, headers: Mapping[str, str]) -> Notice:
         """Raises Unreadable for a body that cannot be one of the provider's."""
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A gateway that has to fetch something (a certificate) before `authentic` can say anything offline."""
+
+    async def prepare(self, kind: str, raw: bytes, headers: Mapping[str, str]) -> None:
+        """Bounded in time, cached, and never raises: what could not be fetched makes `authentic` say no, and the provider sends again."""
+        ...
+
+
+@runtime_checkable
+class Redacts(Protocol):
+    """A gateway whose events carry a secret in their body."""
+
+    def redact(self, kind: str, raw: bytes) -> bytes:
+        """What may be stored of it; it reads the same."""
         ...
 
 

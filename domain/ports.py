@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from domain.by_hand import HandPaid
+from domain.chargeback import Chargebacks
 from domain.codes import Codes
 from domain.link import Links
 from domain.order import Disputes, Orders
@@ -76,6 +78,8 @@ class Unit(Protocol):
     @property
     def disputes(self) -> Disputes: ...
     @property
+    def chargebacks(self) -> Chargebacks: ...
+    @property
     def books(self) -> Books: ...
     @property
     def inbox(self) -> Inbox: ...
@@ -95,6 +99,8 @@ class Unit(Protocol):
     def marks(self) -> Marks: ...
     @property
     def codes(self) -> Codes: ...
+    @property
+    def by_hand(self) -> HandPaid: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

@@ -26,6 +26,8 @@ class Purpose(StrEnum):
     SETTINGS = "settings"
     LETTER = "letter"
     MAIL = "mail"
+    BY_HAND = "by_hand"
+    LOOKUP = "lookup"
 
 
 class Tokens:

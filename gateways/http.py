@@ -99,15 +99,16 @@ class Http:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         shown_path: str | None = None,
     ) -> Result:
-        """One request; `body` goes as JSON, `form` as a form. `shown_path` stands in the log where the path itself holds a secret."""
+        """One request; `body` goes as JSON, `form` as a form, `content` as it is. `shown_path` is logged where the path holds a secret."""
         started = time.perf_counter()
         host, path = _place(url)
         result: Result
         try:
             async with asyncio.timeout(self._deadline_s):
-                result = await self._ask(method, url, headers, body, form)
+                result = await self._ask(method, url, headers, body, form, content)
         except _NEVER_LEFT as problem:
             result = NotSent(type(problem).__name__)
         except httpx.InvalidURL as problem:
@@ -122,9 +123,9 @@ class Http:
         return result
 
     async def _ask(
-        self, method: str, url: str, headers: Mapping[str, str] | None, body: Any, form: Mapping[str, str] | None
+        self, method: str, url: str, headers: Mapping[str, str] | None, body: Any, form: Mapping[str, str] | None, content: bytes | None
     ) -> Answer | Unknown:
-        async with self._client.stream(method, url, headers=headers, json=body, data=form) as response:
+        async with self._client.stream(method, url, headers=headers, json=body, data=form, content=content) as response:
             if response.headers.get("content-encoding", "identity").lower() != "identity":
                 return Unknown("Compressed")
             whole = bytearray()

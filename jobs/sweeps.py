@@ -22,7 +22,7 @@ MOST_DRIFT_S = 600
 _log = structlog.get_logger("jobs")
 
 
-async def _each(
+async def each(
     things: Sequence[Any], work: Callable[[Any], Awaitable[Any]], failed: Callable[[Any, Exception], Awaitable[Any]] | None = None
 ) -> None:
     room = asyncio.Semaphore(AT_ONCE)
@@ -49,9 +49,9 @@ async def _park(failed: Callable[[Any, Exception], Awaitable[Any]], thing: Any, 
 async def expire(hall: Hall) -> int:
     """Checkouts and links whose time is over."""
     due = await hall.store.read(sweeps.due_checkouts, BATCH)
-    await _each(due, lambda checkout_id: hall.store.write(checkouts.expire_checkout, checkout_id))
+    await each(due, lambda checkout_id: hall.store.write(checkouts.expire_checkout, checkout_id))
     over = await hall.store.read(sweeps.due_links, BATCH)
-    await _each(over, lambda link_id: hall.store.write(links.expire_link, link_id))
+    await each(over, lambda link_id: hall.store.write(links.expire_link, link_id))
     return len(due) + len(over)
 
 
@@ -85,7 +85,7 @@ class Timers:
             return 0
         self._told = False
         due = await self._hall.store.read(sweeps.due_orders, BATCH)
-        await _each(due, lambda order_id: self._hall.store.write(orders.run_order_timer, order_id), self._rest)
+        await each(due, lambda order_id: self._hall.store.write(orders.run_order_timer, order_id), self._rest)
         return len(due)
 
     async def _rest(self, order_id: OrderId, error: Exception) -> None:
@@ -98,7 +98,7 @@ async def forget_codes(hall: Hall) -> int:
 
 async def send_refunds(hall: Hall) -> int:
     due = await hall.store.read(sweeps.due_refunds, BATCH)
-    await _each(due, lambda refund_id: refunds.send_refund(hall.store, hall.gateways, refund_id))
+    await each(due, lambda refund_id: refunds.send_refund(hall.store, hall.gateways, refund_id))
     return len(due)
 
 
@@ -110,21 +110,21 @@ async def send_attempts(hall: Hall) -> int:
         if await hall.store.write(payments.recover_attempt, attempt_id):
             await payments.send_attempt(hall.store, hall.gateways, attempt_id)
 
-    await _each(left, recover)
+    await each(left, recover)
     return len(left)
 
 
 async def ask_gateways(hall: Hall) -> int:
     """Where a callback never came, or came without proof, the gateway itself is asked."""
     due = await hall.store.write(sweeps.claim_asks, BATCH)
-    await _each(due, lambda attempt_id: settlement.ask_gateway(hall.store, hall.gateways, attempt_id))
+    await each(due, lambda attempt_id: settlement.ask_gateway(hall.store, hall.gateways, attempt_id))
     return len(due)
 
 
 async def apply_events(hall: Hall) -> int:
     """Provider events that were stored but could not be applied when they came."""
     due = await hall.store.read(sweeps.due_events, tuple(hall.gateways), BATCH)
-    await _each(due, lambda event: _apply_event(hall, event))
+    await each(due, lambda event: _apply_event(hall, event))
     return len(due)
 
 

@@ -54,10 +54,14 @@ class Decision(StrEnum):
 
 class Carrier(StrEnum):
     DARAJA = "daraja"
+    STRIPE = "stripe"
+    PAYPAL = "paypal"
+    PAYTABS = "paytabs"
+    MOYASAR = "moyasar"
 
 
 class Source(StrEnum):
-    """Where the secrets come from: `prompt` asks on the terminal, `stdin` reads `name=value` lines or JSON, `env` takes PAYLOOM_MPESA_*."""
+    """Where the secrets come from: `prompt` asks on the terminal, `stdin` reads `name=value` lines or JSON, `env` takes the platform's settings."""
 
     PROMPT = "prompt"
     STDIN = "stdin"
@@ -287,6 +291,16 @@ def gateway_set(
 def gateway_show() -> Task:
     """What is set up, with secrets masked."""
     return Task("admin_gateway.show")
+
+
+@gateway.command("register")
+def gateway_register(
+    organization: Annotated[str, typer.Option("--organization", help="Whose short code; without it the platform's.")] = "",
+    unless_reached: Annotated[bool, typer.Option("--completed", help="Money is taken, too, when Daraja cannot ask us.")] = False,
+    phone: Annotated[str, typer.Option("--list", help="The number Safaricom knows the short code by: also read its list of payments.")] = "",
+) -> Task:
+    """Tell Daraja our addresses for payments made by hand from the M-Pesa menu."""
+    return Task("admin_gateway.register", {"organization": organization, "unless_reached": unless_reached, "phone": phone})
 
 
 @gateway.command("pause")

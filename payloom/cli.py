@@ -55,7 +55,7 @@ def town(
     log.configure(level="warning")
 
     async def live(stop: asyncio.Event) -> None:
-        streets = Streets(town_settings(data, port), keep=data / "town.json")
+        streets = Streets(town_settings(data, port), keep=data / "town.json", by_hand=True)
         line = AdminLine(streets.house)
         try:
             await streets.open()

@@ -21,8 +21,10 @@ from sqlalchemy import (
     text,
 )
 
+from domain.by_hand import LookupState, StrayState
 from domain.life import (
     AttemptState,
+    ChargebackState,
     CheckoutState,
     DisputeState,
     EscrowState,
@@ -135,7 +137,7 @@ checkouts = Table(
     _ref("buyer_id", "persons.id", null=True), _whole("quantity"), *_money(), *_state(CheckoutState), _text("phone", null=True),
     _text("name"), _text("address"), _text("note"), _text("language"), _text("source"), _whole("created_at"), _whole("expires_at"), _text("key"),
     _whole("reserved"), _whole("ended_at", null=True), _whole("order_id", null=True), _version(),
-    UniqueConstraint("number"), UniqueConstraint("key"), Index(None, "link_id"),
+    UniqueConstraint("number"), UniqueConstraint("key"), Index(None, "link_id"), Index("ix_checkouts_buyer_id", "buyer_id", "id"),
     Index("ix_checkouts_open", "expires_at", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
     CheckConstraint("quantity > 0", name="quantity"),
 )  # fmt: skip
@@ -154,7 +156,7 @@ attempts = Table(
     _ref("organization_id", "organizations.id"), _text("gateway"), _flag("direct"), *_money(), *_state(AttemptState),
     _text("phone", null=True), _whole("created_at"), _text("key"), _flag("live"), _text("short_code"), _text("ref", null=True),
     _text("receipt", null=True), _text("result", null=True), _whole("asked"), _whole("ask_at", null=True), _whole("settled_at", null=True),
-    _whole("proved_at", null=True), _flag("disproved"), _text("source"), _version(),
+    _whole("proved_at", null=True), _flag("disproved"), _text("source"), _version(), _text("url", null=True),
     UniqueConstraint("key"), UniqueConstraint("gateway", "ref"), UniqueConstraint("gateway", "receipt"), Index(None, "payment_id"),
     Index("uq_attempts_one_live", "checkout_id", unique=True, sqlite_where=text("live"), postgresql_where=text("live")),
     Index(None, "checkout_id"),
@@ -187,6 +189,12 @@ orders = Table(
     Index(None, "organization_id", "id"),
     Index("ix_orders_work", "organization_id", "id", sqlite_where=text(_WORK), postgresql_where=text(_WORK)),
     Index("ix_orders_due", "due_at", sqlite_where=text(_DUE), postgresql_where=text(_DUE)),
+)  # fmt: skip
+
+chargebacks = Table(
+    "chargebacks", metadata, _id(), _ref("attempt_id", "attempts.id"), _ref("organization_id", "organizations.id"), _ref("order_id", "orders.id"),
+    _text("gateway"), _flag("direct"), _text("ref"), *_money(), _text("source"), _text("before"), *_state(ChargebackState), _whole("opened_at"),
+    _whole("ended_at", null=True), _version(), UniqueConstraint("gateway", "ref"), Index(None, "attempt_id"),
 )  # fmt: skip
 
 disputes = Table(
@@ -298,6 +306,21 @@ webhook_deliveries = Table(
     _whole("tried_at", null=True), _whole("status", null=True), _whole("took_ms", null=True), _text("error"), _text("answer"), _version(),
     UniqueConstraint("event_id", "endpoint_id"), Index(None, "endpoint_id", "id"),
     Index("ix_webhook_deliveries_due", "endpoint_id", "act_at", sqlite_where=text(_UNDELIVERED), postgresql_where=text(_UNDELIVERED)),
+)  # fmt: skip
+
+_ASKED_ABOUT = "state IN ('ASKED', 'SENDING', 'PENDING')"
+lookups = Table(
+    "lookups", metadata, _id(), _text("gateway"), _whole("owner"), _text("receipt"), _text("cause"), *_state(LookupState), _whole("created_at"),
+    _ref("attempt_id", "attempts.id", null=True), _ref("checkout_id", "checkouts.id", null=True), _text("source"),
+    _whole("expects_minor", null=True), _text("ref", null=True), _text("result", null=True), _whole("tries"), _whole("act_at", null=True),
+    _whole("done_at", null=True), _version(), UniqueConstraint("cause"), Index(None, "checkout_id"),
+    Index("ix_lookups_due", "act_at", sqlite_where=text(_ASKED_ABOUT), postgresql_where=text(_ASKED_ABOUT)),
+)  # fmt: skip
+
+strays = Table(
+    "strays", metadata, _id(), _text("gateway"), _whole("owner"), _text("receipt"), *_money(), _text("account"), _text("payer_ends"),
+    *_state(StrayState), _whole("created_at"), _ref("attempt_id", "attempts.id", null=True), _whole("matched_at", null=True), _version(),
+    UniqueConstraint("gateway", "receipt"),
 )  # fmt: skip
 
 marks = Table("marks", metadata, Column("name", Text, primary_key=True), _text("value"))

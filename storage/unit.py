@@ -12,6 +12,8 @@ from domain.errors import DomainError
 from domain.ports import Chance, Clock, House
 from domain.records import Seals
 from domain.tokens import Tokens
+from storage.by_hand import HandRows
+from storage.chargeback import ChargebackRows
 from storage.codes import CodeRows
 from storage.ledger import BookRows, TrailRows
 from storage.link import LinkRows
@@ -146,6 +148,10 @@ class SqlUnit:
         return DisputeRows(self.session)
 
     @_made_once
+    def chargebacks(self) -> ChargebackRows:
+        return ChargebackRows(self.session)
+
+    @_made_once
     def books(self) -> BookRows:
         return BookRows(self.session, self.new_id, self._now)
 
@@ -188,3 +194,7 @@ class SqlUnit:
     @_made_once
     def codes(self) -> CodeRows:
         return CodeRows(self.session)
+
+    @_made_once
+    def by_hand(self) -> HandRows:
+        return HandRows(self.session)

@@ -121,7 +121,7 @@ class FakeGateway:
         self.refunded.append((refund, receipt, credentials, callback_token))
         return self._next()
 
-    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str) -> bool:
+    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str, credentials: Mapping[str, str]) -> bool:
         return headers.get("forged") is None
 
     def parse(self, kind: str, raw: bytes, headers: Mapping[str, str]) -> Notice:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from domain.errors import CannotPay, NotFound
+from domain.errors import NotFound
 from domain.ids import OrganizationId
-from domain.payment import Method
+from domain.methods import Account, Carrier, Offer, gateways_of, offer, offers
+from domain.money import Money
+from domain.payment import Ability, Method
 from domain.ports import Unit
 from domain.records import GatewaySettings
 from domain.rights import Action, Actor, Party, require
 
 PLATFORM = OrganizationId(0)
-
-CARRIERS: Mapping[Method, str] = {Method.MPESA: "daraja"}
-"""Who carries out what a person picks."""
 
 
 def sealed_for(organization_id: OrganizationId, gateway: str) -> str:
@@ -23,17 +22,39 @@ def sealed_for(organization_id: OrganizationId, gateway: str) -> str:
     return f"organization:{organization_id}:{gateway}:credentials"
 
 
-def route(unit: Unit, organization_id: OrganizationId, method: Method) -> tuple[str, bool]:
-    """(gateway, direct): the organization's own account where it has set one up, ours otherwise. Raises CannotPay(not_configured)."""
-    gateway = CARRIERS[method]
+def accounts_of(unit: Unit, organization_id: OrganizationId, gateways: Collection[str]) -> dict[str, Account]:
+    """How each of these gateways stands for an organization."""
+    return {gateway: _account(unit, organization_id, gateway) for gateway in gateways}
+
+
+def _account(unit: Unit, organization_id: OrganizationId, gateway: str) -> Account:
     mark = unit.marks.get(f"paused:{gateway}")
-    if mark is not None and mark.get("paused"):
-        raise CannotPay(method=str(method), reason="paused")
-    if unit.settings.get(organization_id, gateway) is not None:
-        return gateway, True
-    if unit.settings.get(PLATFORM, gateway) is not None:
-        return gateway, False
-    raise CannotPay(method=str(method), reason="not_configured")
+    own = unit.settings.get(organization_id, gateway) is not None
+    ours = not own and unit.settings.get(PLATFORM, gateway) is not None
+    return Account(own, ours, mark is not None and bool(mark.get("paused")))
+
+
+def route(
+    unit: Unit,
+    organization_id: OrganizationId,
+    method: Method,
+    money: Money,
+    abilities: Mapping[str, Ability],
+    failed: Collection[str] = (),
+) -> Carrier:
+    """Who carries it: the organization's own account where it has set one up, ours otherwise, the next one for what has `failed`.
+
+    Raises CannotPay with the reason that is nearest to working.
+    """
+    found = offer(method, money, accounts_of(unit, organization_id, gateways_of(method)), abilities, failed)
+    if found.why_not is not None:
+        raise found.why_not
+    return found.carriers[0]
+
+
+def offers_of(unit: Unit, organization_id: OrganizationId, money: Money, abilities: Mapping[str, Ability]) -> tuple[Offer, ...]:
+    """Every method for this amount, with who carries it and why the others do not: for the seller and the admin."""
+    return offers(money, accounts_of(unit, organization_id, abilities), abilities)
 
 
 def credentials_of(unit: Unit, organization_id: OrganizationId, gateway: str, direct: bool) -> dict[str, str]:

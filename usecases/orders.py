@@ -23,6 +23,7 @@ from usecases.tell import tell_order
 
 MOST_COURIER = 60
 MOST_TRACKING = 60
+_NOT_CANCELLED = frozenset({OrderState.DISPUTED, OrderState.SHIPPED, OrderState.DELIVERED})
 HELD_BACK = timedelta(hours=1)
 """A release that may not happen yet (money-out frozen, payment not proved) is looked at again after this."""
 
@@ -193,7 +194,7 @@ def cancel_order(unit: Unit, actor: Actor, number: str) -> Order:
     order = the_order(unit, actor, number, Action.CANCEL_WITH_REFUND)
     if order.state is OrderState.REFUNDED:
         return order
-    if order.state is OrderState.DISPUTED:  # it ends with its dispute: usecases/disputes.py
+    if order.state in _NOT_CANCELLED:  # a dispute ends by itself (usecases/disputes.py); what is on its way is not called back
         raise IllegalTransition(life=ORDER.name, source=str(order.state), target=str(OrderState.REFUNDED))
     return refund_order(unit, order, actor, "cancelled")
 

@@ -47,7 +47,7 @@ def prove(unit: Unit, attempt: Attempt, reply: Reply) -> None:
         check_receipt(unit, attempt, reply.receipt)
         unit.payments.save_attempt(replace(attempt, proved_at=unit.now, ask_at=None, receipt=attempt.receipt or reply.receipt))
         unit.trail.add(f"sale:{attempt.checkout_id}", Actor(Party.GATEWAY, attempt.gateway), "payment_proved", attempt=attempt.id)
-        order = _order_of(unit, attempt)
+        order = order_of(unit, attempt)
         if order is not None:
             _order_proved(unit, order)
         unit.wake("refunds")
@@ -57,7 +57,7 @@ def prove(unit: Unit, attempt: Attempt, reply: Reply) -> None:
         payments.ask_later(unit, attempt)
 
 
-def _order_of(unit: Unit, attempt: Attempt) -> Order | None:
+def order_of(unit: Unit, attempt: Attempt) -> Order | None:
     """The order that this money paid for; None when it went into suspense."""
     order = unit.orders.of_checkout(attempt.checkout_id)
     return order if order is not None and order.attempt_id == attempt.id else None
@@ -85,7 +85,7 @@ def _disprove(unit: Unit, attempt: Attempt, result: str) -> None:
     unit.trail.add(f"sale:{attempt.checkout_id}", actor, "payment_disproved", attempt=attempt.id, result=result)
     alert(unit, "payment_disproved", str(attempt.id), attempt=attempt.id, receipt=attempt.receipt or "", result=result)
     unit.wake("refunds")
-    order = _order_of(unit, attempt)
+    order = order_of(unit, attempt)
     if order is None or order.state in {OrderState.COMPLETED, OrderState.REFUNDED}:
         return
     ORDER.move(order.state, OrderState.VOID, Party.GATEWAY)

@@ -175,6 +175,8 @@ def _done(unit: Unit, refund: Refund, attempt: Attempt, reply: Reply) -> Refund:
 
 def _mark_payment(unit: Unit, attempt: Attempt) -> None:
     payment = unit.payments.get(attempt.payment_id)
+    if payment.state in {PaymentState.DISPUTED_BY_BANK, PaymentState.CHARGED_BACK}:
+        return
     done = [refund for refund in unit.payments.refunds_of(attempt.id) if refund.state is RefundState.DONE and refund.order_id is not None]
     back = sum(refund.money.amount_minor for refund in done)
     state = PaymentState.REFUNDED if back >= payment.money.amount_minor else PaymentState.PARTLY_REFUNDED

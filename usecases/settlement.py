@@ -9,17 +9,20 @@ from enum import StrEnum
 from typing import Any
 
 from domain.errors import DomainError, NotFound, Stale
-from domain.ids import AttemptId, InboxId, RefundId
+from domain.ids import AttemptId, InboxId, OrganizationId, RefundId
 from domain.life import ATTEMPT, AttemptState, InboxState
-from domain.payment import PROVE_AFTER, Attempt, Gateway, Notice, Outcome, Proof, Reply
+from domain.payment import PROVE_AFTER, About, Attempt, Gateway, Notice, Outcome, Proof, Reply
 from domain.ports import Gateways, Store, Unit
 from domain.records import InboxEvent, RawEvent
 from domain.rights import CLOCK, Actor, Party
 from usecases import payments
+from usecases.chargebacks import apply_chargeback
 from usecases.escrow import take_in
-from usecases.gateways import credentials_of
+from usecases.gateways import PLATFORM, credentials_of
 from usecases.proof import Mismatch, check_receipt, prove
 from usecases.refunds import record_refund
+from usecases.refunds_elsewhere import apply_foreign_refund
+from usecases.strays import counted_by_hand
 from usecases.tell import alert
 
 RETRY_EVENT = timedelta(seconds=30)
@@ -44,12 +47,13 @@ class Received(StrEnum):
 
 
 def understand(gateway: Gateway, event: RawEvent) -> Notice:
-    """The notice in a stored event. Whose it is, the door read off the address it came to (`attempt_id` or `refund_id` beside the headers).
-    Raises Unreadable."""
+    """The notice in a stored event. Whose it is, the door read off the address it came to (`attempt_id`, `refund_id` and `owner` beside the
+    headers). Raises Unreadable."""
     notice = gateway.parse(event.kind, event.raw, event.headers)
-    attempt_id, refund_id = event.headers.get("attempt_id"), event.headers.get("refund_id")
+    attempt_id, refund_id, owner = (event.headers.get(name) for name in ("attempt_id", "refund_id", "owner"))
     return replace(
         notice,
+        owner=OrganizationId(owner) if owner is not None else notice.owner,
         attempt_id=AttemptId(attempt_id) if attempt_id is not None else notice.attempt_id,
         refund_id=RefundId(refund_id) if refund_id is not None else notice.refund_id,
     )
@@ -112,18 +116,64 @@ def apply_stored(unit: Unit, event: InboxEvent, notice: Notice) -> InboxState:
 def apply_notice(unit: Unit, notice: Notice) -> Settled:
     """One provider event, understood. Applying it again, or out of order, ends in the same books."""
     if notice.refund_id is not None:
-        record_refund(unit, notice.refund_id, Reply(notice.outcome, notice.ref, notice.result))
-        return Settled.NOTED
-    attempt = _attempt_of(unit, notice)
+        return _refunded(unit, notice, notice.refund_id)
+    if notice.about is not About.PAYMENT:
+        return _went_out(unit, notice)
+    try:
+        attempt = _attempt_of(unit, notice)
+    except NotFound:
+        if notice.outcome is Outcome.UNKNOWN:  # an event of theirs that is about no payment of ours
+            return Settled.NOTHING
+        raise
     if notice.outcome is Outcome.SUCCEEDED:
         return _succeeded(unit, attempt, notice)
     if notice.outcome is Outcome.DECLINED:
         return _declined(unit, attempt, notice)
     if notice.outcome in {Outcome.PENDING, Outcome.UNKNOWN}:
-        if attempt.state in {AttemptState.SENDING, AttemptState.PENDING} and attempt.ask_at is None and attempt.ref is not None:
+        open_try = attempt.state in {AttemptState.SENDING, AttemptState.PENDING} and attempt.ref is not None
+        if open_try and (attempt.ask_at is None or (attempt.url is not None and attempt.ask_at > unit.now)):
             unit.payments.save_attempt(replace(attempt, ask_at=unit.now))
         return Settled.NOTED
     return Settled.NOTHING
+
+
+def _refunded(unit: Unit, notice: Notice, refund_id: RefundId) -> Settled:
+    """A refund that the event itself, or its address, says is ours."""
+    refund = unit.payments.refund(refund_id)
+    if refund is not None:
+        _check_owner(notice, payments.the_attempt(unit, refund.attempt_id))
+    ref = notice.refund_ref if notice.about is About.REFUND else notice.ref
+    record_refund(unit, refund_id, Reply(notice.outcome, ref, notice.result))
+    return Settled.NOTED
+
+
+def _went_out(unit: Unit, notice: Notice) -> Settled:
+    """Money that left again: a chargeback, or a refund that does not say whose it is."""
+    if notice.outcome is Outcome.UNKNOWN:
+        return Settled.NOTHING
+    attempt = _paid_attempt(unit, notice)
+    changed = apply_chargeback(unit, attempt, notice) if notice.about is About.CHARGEBACK else apply_foreign_refund(unit, attempt, notice)
+    return Settled.NOTED if changed else Settled.NOTHING
+
+
+def _paid_attempt(unit: Unit, notice: Notice) -> Attempt:
+    """Whose money went out: by our own id, by what `start` replied, or by the receipt."""
+    attempt = unit.payments.attempt(notice.attempt_id) if notice.attempt_id is not None else None
+    if attempt is None and notice.ref is not None:
+        attempt = unit.payments.attempt_by_ref(notice.gateway, notice.ref)
+    if attempt is None and notice.receipt is not None:
+        attempt = unit.payments.attempt_by_receipt(notice.gateway, notice.receipt)
+    if attempt is None:
+        raise NotFound(what="attempt")
+    _check_owner(notice, attempt)
+    return attempt
+
+
+def _check_owner(notice: Notice, attempt: Attempt) -> None:
+    """An account speaks of its own payments only: whoever holds the secrets of one cannot settle those of another. Raises Mismatch."""
+    owner = attempt.organization_id if attempt.direct else PLATFORM
+    if attempt.gateway != notice.gateway or (notice.owner is not None and notice.owner != owner):
+        raise Mismatch(reason="event_of_another_account", attempt=attempt.id)
 
 
 def _attempt_of(unit: Unit, notice: Notice) -> Attempt:
@@ -131,6 +181,7 @@ def _attempt_of(unit: Unit, notice: Notice) -> Attempt:
     attempt = unit.payments.attempt(notice.attempt_id) if notice.attempt_id is not None else by_ref
     if attempt is None:
         raise NotFound(what="attempt")
+    _check_owner(notice, attempt)
     if notice.ref is None or attempt.ref == notice.ref:
         return attempt
     if attempt.ref is not None or by_ref is not None:
@@ -151,6 +202,8 @@ def _declined(unit: Unit, attempt: Attempt, notice: Notice) -> Settled:
 
 
 def _succeeded(unit: Unit, attempt: Attempt, notice: Notice) -> Settled:
+    if counted_by_hand(unit, attempt, notice.receipt):
+        return Settled.NOTHING
     check_receipt(unit, attempt, notice.receipt)
     paid = notice.money or attempt.money
     if paid.amount_minor <= 0:

@@ -20,7 +20,7 @@ from usecases.events import publish_order
 from usecases.people import arrive
 
 OUTBOX = "outbox"
-_TIED = frozenset({"screen", "carry", "joined"})
+_TIED = frozenset({"screen", "carry", "joined", "pay_page"})
 """What belongs to the channel it was meant for, and says nothing on another."""
 
 ADMINS = "admins"

@@ -9,21 +9,27 @@ from typing import Any
 
 from domain.booking import wallet
 from domain.check import check_number
-from domain.errors import CannotPay, NotForSale, NotFound
+from domain.errors import NotForSale, NotFound
 from domain.ids import CheckoutId, OrderId, OrganizationId, PersonId
 from domain.life import CheckoutState, LinkState, RefundState
 from domain.link import Link, LinkFigures, check_for_sale
+from domain.methods import shown
+from domain.money import Money
 from domain.order import Dispute, Order, OrderAct, dispute_ends, order_acts
-from domain.payment import Ability, Attempt, Checkout, Method, Refund, check_payable
+from domain.payment import Ability, Attempt, Checkout, Method, Refund
 from domain.person import Organization
 from domain.ports import Unit
 from domain.rights import Action, Actor, Party, require
 from domain.tokens import Purpose
-from usecases.gateways import route
+from usecases.gateways import offers_of
 from usecases.orders import the_order
 
 MOST_COUNTED = 1000
 """Completed sales are counted up to here; beyond it the number says nothing more to a buyer."""
+
+
+_FAR = frozenset({"currency", "not_configured"})
+"""Reasons that say nothing to a buyer while another method has a better one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +69,24 @@ def product_of(unit: Unit, link: Link, abilities: Mapping[str, Ability]) -> Prod
     except NotForSale as refusal:
         why_not = str(refusal.facts["reason"])
     return ProductView(
-        link, shop.name, shop.created_at, unit.orders.completed(shop.id, MOST_COUNTED), why_not, _offers(unit, link, abilities)
+        link,
+        shop.name,
+        shop.created_at,
+        unit.orders.completed(shop.id, MOST_COUNTED),
+        why_not,
+        method_offers(unit, shop.id, link.price, abilities),
     )
 
 
-def _offers(unit: Unit, link: Link, abilities: Mapping[str, Ability]) -> tuple[MethodOffer, ...]:
-    offers = []
-    for method in Method:
-        try:
-            gateway, direct = route(unit, link.organization_id, method)
-            check_payable(abilities[gateway], method, link.price)
-        except CannotPay as refusal:
-            offers.append(MethodOffer(method, str(refusal.facts["reason"])))
-        else:
-            offers.append(MethodOffer(method, None, direct))
-    return tuple(offers)
+def method_offers(unit: Unit, organization_id: OrganizationId, money: Money, abilities: Mapping[str, Ability]) -> tuple[MethodOffer, ...]:
+    """Exactly what works for this amount; where nothing does, the one that is nearest to working, with its reason."""
+    every = offers_of(unit, organization_id, money, abilities)
+    usable = shown(every)
+    if usable:
+        return tuple(MethodOffer(offer.method, None, offer.carriers[0].direct) for offer in usable)
+    refused = [MethodOffer(offer.method, str(offer.why_not.facts["reason"])) for offer in every if offer.why_not is not None]
+    near = [offer for offer in refused if offer.why_not not in _FAR]
+    return tuple(near or [offer for offer in refused if offer.why_not == "currency"] or refused[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +100,12 @@ class PayView:
     order: Order | None
     order_token: str | None
     refund: Refund | None
+    method: Method | None = None
+    offers: tuple[MethodOffer, ...] = ()
+    """How it was last tried, and what works for it now; asked for only where somebody can choose."""
 
 
-def pay_page(unit: Unit, checkout_id: CheckoutId) -> PayView:
+def pay_page(unit: Unit, checkout_id: CheckoutId, abilities: Mapping[str, Ability] | None = None) -> PayView:
     checkout = unit.checkouts.get(checkout_id)
     attempts = unit.payments.attempts(checkout_id)
     order = unit.orders.get(checkout.order_id) if checkout.order_id is not None else None
@@ -107,6 +119,8 @@ def pay_page(unit: Unit, checkout_id: CheckoutId) -> PayView:
         order=order,
         order_token=unit.tokens.make(Purpose.TRACK, order.id) if order is not None else None,
         refund=refunds[-1] if refunds else None,
+        method=unit.payments.get(last.payment_id).method if last is not None else None,
+        offers=() if abilities is None else method_offers(unit, checkout.organization_id, checkout.total, abilities),
     )
 
 

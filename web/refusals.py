@@ -37,8 +37,11 @@ def _say(t: Words, key: str, facts: dict[str, Any]) -> str | None:
         return None
 
 
-def payment_sentence(t: Words, result: str | None) -> str:
-    """What became of a try to pay."""
+def payment_sentence(t: Words, result: str | None, *, on_page: bool = False) -> str:
+    """What became of a try to pay; on a gateway's page nobody's phone was asked for a PIN."""
+    key = f"errors.payment_page.{result}"
+    if on_page and t.has(key):
+        return t(key)
     key = f"errors.payment.{result}"
     return t(key) if t.has(key) else t("errors.payment.unknown")
 

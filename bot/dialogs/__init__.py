@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.dialog import Dialog
-from bot.dialogs import buy, carry, check, email, home, links, order, orders, practice, purchases, sell, settings, start, wallet
+from bot.dialogs import buy, carry, check, claim, email, home, links, order, orders, practice, purchases, sell, settings, start, wallet
 
 DIALOGS: Mapping[str, Dialog] = {
     "home": home.DIALOG,
@@ -16,6 +16,7 @@ DIALOGS: Mapping[str, Dialog] = {
     "order": order.DIALOG,
     "buy": buy.DIALOG,
     "check": check.DIALOG,
+    "claim": claim.DIALOG,
     "carry": carry.DIALOG,
     "practice": practice.DIALOG,
     "purchases": purchases.DIALOG,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from domain.by_hand import looks_pasted, read_pasted
+from domain.errors import BadInput
 from domain.ids import DELIVERY_CODE_DIGITS, ORDER_NUMBER_DIGITS, read_link_code
 from domain.order import Reason
 from domain.person import Language
@@ -29,6 +31,7 @@ class Word(StrEnum):
     BUY = "buy"
     TRACK = "track"
     CHECK = "check"
+    PAID = "paid"
     YES = "yes"
     PROBLEM = "problem"
     CANCEL = "cancel"
@@ -49,6 +52,7 @@ WORDS: Final[dict[Word, tuple[str, str, str]]] = {
     Word.BUY: ("buy", "nunua", "شراء اشتري"),
     Word.TRACK: ("track", "fuatilia", "تتبع"),
     Word.CHECK: ("check", "angalia kagua", "تحقق فحص"),
+    Word.PAID: ("paid", "nimelipa", "دفعت"),
     Word.YES: ("yes ok okay confirm", "ndiyo ndio sawa thibitisha", "نعم تاكيد"),
     Word.PROBLEM: ("problem", "shida tatizo", "مشكلة مشكله"),
     Word.CANCEL: ("cancel", "ghairi futa", "الغاء"),
@@ -72,7 +76,7 @@ LEAST_DIGITS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A word with what came after it: the `digits` of an order and the words that follow them, in `rest` the code of a link, or for SELL and CHECK everything."""
+    """A word with what came after it: the `digits` of an order and the words that follow them, in `rest` the code of a link, or for SELL, CHECK and PAID everything."""
 
     word: Word
     language: Language
@@ -112,6 +116,8 @@ def read_keys(text: str) -> str:
 
 def read_spoken(text: str) -> Spoken | None:
     """None for what is no word of ours, or has something with it that does not belong there."""
+    if looks_pasted(text):
+        return Spoken(Word.PAID, Language.SW if "thibitish" in text.casefold() else Language.EN, rest=text)
     said = _tidy(text)
     head = _HEAD.match(unicodedata.normalize("NFKC", said))
     known = _known(bare(head.group())) if head is not None else None
@@ -127,6 +133,8 @@ def read_spoken(text: str) -> Spoken | None:
         return Spoken(word, language, rest=code) if code is not None else None
     if word is Word.CHECK:
         return Spoken(word, language, rest=rest) if any(char.isdecimal() for char in rest) else None
+    if word is Word.PAID:
+        return Spoken(word, language, rest=rest) if _holds_receipt(rest) else None
     if word in _ALONE:
         return None
     groups, words = _numbers(rest)
@@ -163,6 +171,14 @@ def reason_in(words: str) -> Reason:
 
 def _known(head: str) -> tuple[Word, Language] | None:
     return _KNOWN.get(head) or _KNOWN.get(head.removeprefix("ال"))
+
+
+def _holds_receipt(text: str) -> bool:
+    try:
+        read_pasted(text)
+    except BadInput:
+        return False
+    return True
 
 
 def _tidy(text: str) -> str:

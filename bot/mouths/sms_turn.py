@@ -142,6 +142,8 @@ class _Turn:
             self._yes(spoken.groups)
         elif word is Word.SELL and spoken.rest and self._unit.organizations.of_person(self._person.id):
             self._go("sell", "name", {}, Answer(Kind.TEXT, spoken.rest))
+        elif word is Word.PAID:
+            self._command("paid", spoken.rest)
         elif word in _COMMANDS:
             self._command(_COMMANDS[word])
         elif word is Word.WITHDRAW:

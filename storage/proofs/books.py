@@ -11,12 +11,17 @@ SHAPES: Final = {
     "capture": ("+clearing", "-escrow"),
     "capture_direct": ("+direct_clearing", "-direct_sales"),
     "unexpected": ("+clearing", "+direct_clearing", "-suspense"),
+    "stray": ("+clearing", "+direct_clearing", "-suspense"),
+    "stray_matched": ("+suspense", "-clearing", "-direct_clearing"),
     "disproved": ("+escrow", "-suspense"),
     "written_off": ("+suspense", "-clearing", "-direct_clearing"),
     "release": ("+escrow", "-wallet", "-fees"),
-    "refund_asked": ("+escrow", "+suspense", "+direct_sales", "-refunds_in_transit"),
+    "refund_asked": ("+escrow", "+suspense", "+direct_sales", "+wallet", "+receivable", "-refunds_in_transit"),
     "refund_confirmed": ("+refunds_in_transit", "-clearing", "-direct_clearing"),
     "refund_failed": ("+refunds_in_transit", "-suspense"),
+    "refund_returned": ("+clearing", "+direct_clearing", "-suspense"),
+    "chargeback": ("+escrow", "+wallet", "+receivable", "+direct_sales", "-clearing", "-direct_clearing"),
+    "chargeback_won": ("+clearing", "+direct_clearing", "-escrow", "-wallet", "-receivable", "-direct_sales"),
 }
 """Which accounts an entry of each kind debits (+) and credits (-): the table of docs/ledger.md."""
 
@@ -76,7 +81,7 @@ BOOKS: Final[tuple[Check, ...]] = (
         2, "escrow_fits_state", "an order's escrow is what its state says; there is none where the money went straight to the seller", "orders",
         """SELECT 'order:' || o.id, o.state, o.escrow, a.direct FROM orders o JOIN attempts a ON a.id = o.attempt_id
         WHERE (o.escrow IS NULL) <> a.direct OR (o.escrow IS NOT NULL AND o.state || '/' || o.escrow NOT IN ('PAID/HELD', 'ACCEPTED/HELD',
-            'SHIPPED/HELD', 'DELIVERED/HELD', 'DISPUTED/DISPUTED', 'COMPLETED/RELEASED', 'COMPLETED/SPLIT', 'REFUNDED/REFUNDED', 'VOID/VOID'))""",
+            'SHIPPED/HELD', 'DELIVERED/HELD', 'DISPUTED/DISPUTED', 'COMPLETED/RELEASED', 'COMPLETED/SPLIT', 'REFUNDED/REFUNDED', 'VOID/VOID', 'FROZEN/FROZEN', 'VOID/CHARGED_BACK'))""",
     ),
     check(
         4, "escrow_never_overdrawn", "no escrow gives more than it got", "orders WHERE escrow IS NOT NULL",
@@ -85,19 +90,21 @@ BOOKS: Final[tuple[Check, ...]] = (
     ),
     check(
         4, "escrow_left_once", "a RELEASED escrow left by one release, a REFUNDED one by one refund, a SPLIT one by both, a HELD or DISPUTED one "
-        "by none", "orders WHERE escrow IS NOT NULL",
+        "by none, a FROZEN or CHARGED_BACK one by a chargeback that was not won", "orders WHERE escrow IS NOT NULL",
         """SELECT 'order:' || o.id, o.escrow, coalesce(t.releases, 0) AS releases, coalesce(t.refunds, 0) AS refunds,
-            coalesce(t.disproved, 0) AS disproved
+            coalesce(t.disproved, 0) AS disproved, coalesce(t.banks, 0) AS banks
         FROM orders o LEFT JOIN (
             SELECT p.account, sum(CASE WHEN e.kind = 'capture' THEN 1 ELSE 0 END) AS captures,
                 sum(CASE WHEN e.kind = 'release' THEN 1 ELSE 0 END) AS releases,
                 sum(CASE WHEN e.kind = 'refund_asked' THEN 1 ELSE 0 END) AS refunds,
-                sum(CASE WHEN e.kind = 'disproved' THEN 1 ELSE 0 END) AS disproved
+                sum(CASE WHEN e.kind = 'disproved' THEN 1 ELSE 0 END) AS disproved,
+                sum(CASE e.kind WHEN 'chargeback' THEN 1 WHEN 'chargeback_won' THEN -1 ELSE 0 END) AS banks
             FROM postings p JOIN entries e ON e.id = p.entry_id WHERE p.account LIKE 'escrow:%' GROUP BY p.account
         ) t ON t.account = 'escrow:' || o.id
-        WHERE coalesce(t.captures || '.' || t.releases || '.' || t.refunds || '.' || t.disproved, '0.0.0.0') <> CASE o.escrow
-            WHEN 'HELD' THEN '1.0.0.0' WHEN 'DISPUTED' THEN '1.0.0.0' WHEN 'RELEASED' THEN '1.1.0.0' WHEN 'REFUNDED' THEN '1.0.1.0'
-            WHEN 'SPLIT' THEN '1.1.1.0' WHEN 'VOID' THEN '1.0.0.1' ELSE '0.0.0.0' END""",
+        WHERE coalesce(t.captures || '.' || t.releases || '.' || t.refunds || '.' || t.disproved || '.' || t.banks, '0.0.0.0.0') <> CASE o.escrow
+            WHEN 'HELD' THEN '1.0.0.0.0' WHEN 'DISPUTED' THEN '1.0.0.0.0' WHEN 'RELEASED' THEN '1.1.0.0.0' WHEN 'REFUNDED' THEN '1.0.1.0.0'
+            WHEN 'SPLIT' THEN '1.1.1.0.0' WHEN 'VOID' THEN '1.0.0.1.0' WHEN 'FROZEN' THEN '1.0.0.0.1' WHEN 'CHARGED_BACK' THEN '1.0.0.0.1'
+            ELSE '0.0.0.0.0' END""",
     ),
     check(
         4, "fees_are_right", "each release is its escrow less a fee of 0 to 10000 basis points, and goes to the seller of its order",

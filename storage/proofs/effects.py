@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import select
 
 from domain.life import AttemptState, InboxState, RefundState
-from domain.payment import Notice, Outcome
+from domain.payment import About, Notice, Outcome
 from domain.records import RawEvent
 from storage.mapping import to_us
 from storage.proofs.reading import CHUNK, Check, Offence, Reading, counted, query
@@ -21,7 +21,7 @@ _TOLD_WITHIN = timedelta(days=1)
 _TRIED_WITHIN = timedelta(hours=2)
 """An unsent message is tried again within an hour at most; one that waits longer is forgotten."""
 
-_APPLIED = f"inbox WHERE state = '{InboxState.APPLIED}' AND kind IN ('stk', 'reversal')"
+_APPLIED = f"inbox WHERE state = '{InboxState.APPLIED}' AND kind IN ('stk', 'reversal', 'event', 'events', 'invoice')"
 _EVENTS = query(f"SELECT id, gateway, kind, raw, headers, source FROM {_APPLIED}")  # noqa: S608 - our own words
 
 
@@ -32,7 +32,7 @@ def _events(reading: Reading) -> Iterator[Offence]:
     told: list[tuple[int, Notice]] = []
     for row in reading.rows(_EVENTS):
         notice = reading.parse(RawEvent(row[1], row[2], bytes(row[3]), row[5], json.loads(row[4])))
-        if notice is not None and notice.outcome is Outcome.SUCCEEDED:
+        if notice is not None and notice.outcome is Outcome.SUCCEEDED and (notice.about is About.PAYMENT or notice.refund_id is not None):
             told.append((row[0], notice))
         if len(told) >= CHUNK:
             yield from _without_effect(reading, told)
@@ -66,7 +66,8 @@ _MUST_BE_TOLD = query(
             CASE a.action WHEN 'order_split' THEN 'dispute_decided' ELSE a.action END AS fact
         FROM audit a JOIN orders o ON o.checkout_id = ID_OF(a.subject)
         WHERE a.subject LIKE 'sale\:%' AND a.action IN ('order_paid', 'order_accepted', 'order_shipped', 'order_delivered', 'order_completed',
-            'order_refunded', 'order_split', 'dispute_opened', 'dispute_withdrawn', 'dispute_unanswered'))
+            'order_refunded', 'order_split', 'dispute_opened', 'dispute_withdrawn', 'dispute_unanswered',
+            'chargeback_opened', 'chargeback_won', 'chargeback_lost'))
     SELECT 'order:' || order_id, fact, person_id FROM (
         SELECT t.order_id, t.fact, m.person_id FROM told t
         JOIN members m ON m.organization_id = t.organization_id AND m.created_at <= t.at

@@ -107,13 +107,20 @@ OWNERS: Final[tuple[Check, ...]] = (
         JOIN orders o ON o.id = d.order_id WHERE o.organization_id <> d.organization_id""",
     ),
     check(
-        9, "entries_stay_home", "an entry is of the organization of the attempt, order or refund that caused it", "entries",
+        9, "chargebacks_stay_home", "a case at a bank is of its attempt's organization and gateway, and of the order that rests on it", "chargebacks",
+        """SELECT 'chargeback:' || c.id, c.organization_id AS organization, a.organization_id AS of_attempt FROM chargebacks c
+        JOIN attempts a ON a.id = c.attempt_id JOIN orders o ON o.id = c.order_id
+        WHERE a.organization_id <> c.organization_id OR a.gateway <> c.gateway OR a.direct <> c.direct OR o.attempt_id <> c.attempt_id""",
+    ),
+    check(
+        9, "entries_stay_home", "an entry is of the organization of the attempt, order, refund or chargeback that caused it", "entries",
         """SELECT 'entry:' || e.id, e.kind, e.cause, e.organization_id AS organization, coalesce(a.organization_id, o.organization_id,
-            r.organization_id) AS of_cause FROM entries e
+            r.organization_id, b.organization_id) AS of_cause FROM entries e
         LEFT JOIN attempts a ON KIND_OF(e.cause) = 'attempt' AND a.id = ID_OF(e.cause)
         LEFT JOIN orders o ON KIND_OF(e.cause) = 'order' AND o.id = ID_OF(e.cause)
         LEFT JOIN refunds r ON KIND_OF(e.cause) = 'refund' AND r.id = ID_OF(e.cause)
-        WHERE coalesce(a.organization_id, o.organization_id, r.organization_id) <> coalesce(e.organization_id, -1)""",
+        LEFT JOIN chargebacks b ON KIND_OF(e.cause) = 'chargeback' AND b.id = ID_OF(e.cause)
+        WHERE coalesce(a.organization_id, o.organization_id, r.organization_id, b.organization_id) <> coalesce(e.organization_id, -1)""",
     ),
     check(
         9, "messages_stay_home", "a message about an order goes to its buyer or to somebody who acts for its seller", "outbox WHERE order_id IS NOT NULL",

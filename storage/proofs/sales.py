@@ -26,7 +26,7 @@ ONCE: Final[tuple[Check, ...]] = (
         3, "payments_follow_orders", "a payment is SUCCEEDED or refunded when an order rests on it, and only then", "payments",
         """SELECT 'payment:' || p.id, p.state, o.id AS order_id FROM payments p
         LEFT JOIN (SELECT o.id, a.payment_id FROM orders o JOIN attempts a ON a.id = o.attempt_id) o ON o.payment_id = p.id
-        WHERE (p.state IN ('SUCCEEDED', 'PARTLY_REFUNDED', 'REFUNDED')) <> (o.id IS NOT NULL) OR (p.settled_at IS NOT NULL) <> (o.id IS NOT NULL)""",
+        WHERE (p.state IN ('SUCCEEDED', 'PARTLY_REFUNDED', 'REFUNDED', 'DISPUTED_BY_BANK', 'CHARGED_BACK')) <> (o.id IS NOT NULL) OR (p.settled_at IS NOT NULL) <> (o.id IS NOT NULL)""",
     ),
     check(
         3, "amounts_agree", "order, checkout, payment, attempt and capture have the same amount", "orders",
@@ -79,7 +79,7 @@ BOOKED: Final[tuple[Check, ...]] = (
     check(
         5, "bookings_have_refunds", "each entry about a refund has its refund", "entries",
         """SELECT 'entry:' || e.id, e.kind, e.cause FROM entries e LEFT JOIN refunds r ON r.id = ID_OF(e.cause)
-        WHERE e.kind IN ('refund_asked', 'refund_confirmed', 'refund_failed') AND r.id IS NULL""",
+        WHERE e.kind IN ('refund_asked', 'refund_confirmed', 'refund_failed', 'refund_returned') AND r.id IS NULL""",
     ),
     check(
         5, "in_transit_equals_refunds", "money in transit is what the refunds under way say, one by one", "refunds",
@@ -97,11 +97,42 @@ BOOKED: Final[tuple[Check, ...]] = (
                 CASE WHEN e.kind = 'unexpected' THEN p.amount_minor ELSE -p.amount_minor END AS expected, 0 AS booked
                 FROM entries e JOIN postings p ON p.entry_id = e.id AND p.amount_minor > 0 WHERE e.kind IN ('unexpected', 'written_off')
             UNION ALL SELECT 'suspense:' || attempt_id, currency, amount_minor, 0 FROM orders WHERE escrow = 'VOID'
+            UNION ALL SELECT 'suspense:' || r.attempt_id, r.currency, r.amount_minor, 0
+                FROM entries e JOIN refunds r ON r.id = ID_OF(e.cause) WHERE e.kind = 'refund_returned'
+            UNION ALL SELECT 'suspense:' || id, currency, CASE WHEN state = 'WAITING' THEN amount_minor ELSE 0 END, 0 FROM strays
             UNION ALL SELECT 'suspense:' || attempt_id, currency, CASE WHEN source LIKE 'suspense:%' THEN
                 CASE WHEN state = 'FAILED' THEN 0 ELSE -amount_minor END ELSE CASE WHEN state = 'FAILED' THEN amount_minor ELSE 0 END END, 0
                 FROM refunds
             UNION ALL SELECT account, currency, 0, -amount_minor FROM postings WHERE account LIKE 'suspense:%') both_sides
         GROUP BY account, currency HAVING sum(expected) <> sum(booked)""",
+    ),
+    check(
+        5, "strays_are_apart", "money that waits for its owner is in no attempt, and what was matched is in the one it names", "strays",
+        """SELECT 'stray:' || s.id, s.state, s.attempt_id, a.id AS has FROM strays s
+        LEFT JOIN attempts a ON a.gateway = s.gateway AND a.receipt = s.receipt
+        WHERE coalesce(s.attempt_id, 0) <> coalesce(a.id, 0) OR (s.state = 'MATCHED') <> (s.attempt_id IS NOT NULL)""",
+    ),
+    check(
+        5, "chargebacks_are_booked", "each case at a bank is booked once out of its source, and back when it was won, and only then", "chargebacks",
+        """SELECT 'chargeback:' || c.id, c.state, b.id AS booked, w.id AS back FROM chargebacks c
+        LEFT JOIN entries b ON b.kind = 'chargeback' AND b.cause = 'chargeback:' || c.id
+        LEFT JOIN postings s ON s.entry_id = b.id AND s.amount_minor > 0
+        LEFT JOIN entries w ON w.kind = 'chargeback_won' AND w.cause = 'chargeback:' || c.id
+        LEFT JOIN postings t ON t.entry_id = w.id AND t.amount_minor < 0
+        WHERE b.id IS NULL OR s.account <> c.source OR s.amount_minor <> c.amount_minor OR s.currency <> c.currency
+            OR (c.state = 'WON') <> (w.id IS NOT NULL) OR coalesce(t.account, c.source) <> c.source
+            OR coalesce(-t.amount_minor, c.amount_minor) <> c.amount_minor OR (c.ended_at IS NULL) <> (c.state = 'OPEN')""",
+    ),
+    check(
+        5, "bookings_have_chargebacks", "each entry about a chargeback has its case", "entries",
+        """SELECT 'entry:' || e.id, e.kind, e.cause FROM entries e LEFT JOIN chargebacks c ON c.id = ID_OF(e.cause)
+        WHERE e.kind IN ('chargeback', 'chargeback_won') AND c.id IS NULL""",
+    ),
+    check(
+        5, "frozen_orders_have_chargebacks", "an order is FROZEN while a case that took its whole escrow is open, and only then", "orders",
+        """SELECT 'order:' || o.id, o.state, o.escrow, c.id AS chargeback FROM orders o
+        LEFT JOIN chargebacks c ON c.order_id = o.id AND c.before <> '' AND c.state <> 'WON'
+        WHERE (o.state = 'FROZEN') <> (coalesce(c.state, '') = 'OPEN') OR (coalesce(o.escrow, '') = 'CHARGED_BACK') <> (coalesce(c.state, '') = 'LOST')""",
     ),
     check(
         5, "receipts_are_unique", "a gateway's receipt, and its reference, belong to one attempt", "attempts",

@@ -78,6 +78,8 @@ class _Tale:
             self.attempts[data["attempt"]] = "SUCCEEDED"
         elif action in _MOVES:
             self._move(record, actor, _MOVES[action], data)
+        elif action.startswith("chargeback_"):
+            self._hear_of_bank(record, actor, action, data)
         elif action in _DISPUTE_ENDS:
             self.dispute = _DISPUTE_ENDS[action]
             if action == "dispute_withdrawn":
@@ -101,6 +103,15 @@ class _Tale:
             if attempt == self.order_attempt and self.stage not in {"COMPLETED", "REFUNDED"}:
                 self.dispute = "WITHDRAWN" if self.stage == "DISPUTED" else self.dispute
                 self.stage = "VOID"
+
+    def _hear_of_bank(self, record: int, actor: str, action: str, data: Mapping[str, Any]) -> None:
+        if action == "chargeback_opened" and data["frozen"]:
+            self._move(record, actor, OrderState.FROZEN, data)
+        elif action == "chargeback_won" and data["to"]:
+            self.stage = data["to"]
+        elif action == "chargeback_lost" and data["frozen"]:
+            self._move(record, actor, OrderState.VOID, data)
+            self.dispute = "WITHDRAWN" if self.dispute == "OPEN" else self.dispute
 
     def _move(self, record: int, actor: str, target: OrderState, data: Mapping[str, Any]) -> None:
         party = actor.partition("@")[0].partition(":")[0]

@@ -14,7 +14,7 @@ from domain.ids import AttemptId, FileId, OrganizationId, PersonId
 from domain.life import AttemptState
 from domain.money import Money
 from domain.order import Order, Reason
-from domain.payment import Ability, Attempt, Method, Notice, Outcome, Proof, Reply
+from domain.payment import Ability, About, Attempt, Method, Notice, Outcome, Proof, Reply
 from domain.person import Channel, ChannelKind, ChannelState, Language, Member, Organization, Person, Role
 from domain.phone import Phone
 from domain.ports import Unit
@@ -169,6 +169,22 @@ def hard_sales(unit: Unit, world: World) -> None:
     settlement.record_fetch(unit, void.attempt_id, Reply(Outcome.DECLINED, result="no_such_payment"))
 
 
+def banks(unit: Unit, world: World) -> None:
+    """Chargebacks: one open, one won, one lost, one after the release."""
+    ends = {"bank_asks": (), "bank_won": (Outcome.DECLINED,), "bank_lost": (Outcome.SUCCEEDED,)}
+    for name, outcomes in ends.items():
+        order = sell(unit, world, name)
+        for outcome in (Outcome.PENDING, *outcomes):
+            settlement.apply_notice(unit, _bank(order, name, outcome))
+    late = sell(unit, world, "bank_late")
+    orders.confirm_delivery(unit, AMINA, late.number)
+    settlement.apply_notice(unit, _bank(late, "bank_late", Outcome.PENDING))
+
+
+def _bank(order: Order, case: str, outcome: Outcome) -> Notice:
+    return Notice("daraja", f"{case}:{outcome}", "event", outcome, Proof.PROOF, order.attempt_id, about=About.CHARGEBACK, refund_ref=case)
+
+
 def number(unit: Unit, world: World, name: str) -> str:
     return unit.orders.get(world.orders[name]).number  # type: ignore[arg-type]
 
@@ -205,7 +221,7 @@ def odd_money(unit: Unit, world: World) -> None:
 async def lived(store: Store, clock: StillClock) -> World:
     """A house in which everything happened, a little later for each story; sealed at the end, and once more."""
     world = await store.write(found)
-    for story in (good_sales, hard_sales, odd_money):
+    for story in (good_sales, hard_sales, odd_money, banks):
         clock.at += timedelta(minutes=15)
         await store.write(story, world)
         clock.at += timedelta(seconds=30)

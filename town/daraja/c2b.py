@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from town.daraja.books import C2B, Transaction
 from town.daraja.names import stamp
 from town.daraja.office import Office
 from town.daraja.outcomes import masked
+from town.mishaps import seconds_of
 
 
 class C2bDesk:
@@ -74,8 +76,15 @@ class C2bDesk:
             return
         body = self._body(app, entry, f"{app.working_minor // 100}.{app.working_minor % 100:02d}", third_party)
         again = self._office.fault("duplicate_confirmation")
-        for _ in range(int(again.detail.get("count", 2)) if again else 1):
-            await self._office.courier.post("daraja.confirmation", app.urls.confirmation, app.short_code, body, receipt=entry.receipt)
+        tell = partial(self._tell, app, app.urls.confirmation, body, entry.receipt, int(again.detail.get("count", 2)) if again else 1)
+        if late := self._office.fault("late_confirmation"):
+            self._office.alarms.after(seconds_of(late, 300.0), tell)
+        else:
+            await tell()
+
+    async def _tell(self, app: App, url: str, body: dict[str, Any], receipt: str, times: int) -> None:
+        for _ in range(times):
+            await self._office.courier.post("daraja.confirmation", url, app.short_code, body, receipt=receipt)
 
     async def _validate(self, app: App, urls: Urls, entry: Transaction) -> tuple[bool, str]:
         """Ask the ValidationURL; without a usable answer the registered ResponseType decides. Gives (accepted, ThirdPartyTransID)."""

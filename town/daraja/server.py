@@ -25,9 +25,10 @@ from town.daraja.names import Names
 from town.daraja.office import Gate, Office
 from town.daraja.orders import OrderDesk
 from town.daraja.outcomes import PAID, Paid, stk_callback
+from town.daraja.pull import PullDesk
 from town.daraja.stk import StkDesk
 from town.mishaps import seconds_of
-from town.phones import NoSuchThing, Phones, normal_msisdn
+from town.phones import NoSuchThing, Phone, Phones, normal_msisdn
 
 DEFAULT_APP = App("town-key", "town-secret", "174379", "town-passkey-00000000000000000000000000000000")
 _ADDABLE = ("key", "secret", "short_code", "passkey", "kind", "till", "name", "initiator", "security_credential", "external_validation")
@@ -65,6 +66,7 @@ class Daraja:
         self._c2b = C2bDesk(office)
         self._stk = StkDesk(office, self._c2b.confirm)
         self._orders = OrderDesk(office)
+        self._pull = PullDesk(office)
         self._gate = Gate(office)
         self.add_app(**{name: getattr(DEFAULT_APP, name) for name in _ADDABLE})
 
@@ -144,6 +146,8 @@ class Daraja:
             web.route("*", f"{base}/mpesa/b2c/v3/paymentrequest", post(self._orders.pay_out)),
             web.route("*", f"{base}/mpesa/c2b/v2/registerurl", post(self._c2b.register)),
             web.route("*", f"{base}/mpesa/c2b/v2/simulate", post(self._c2b.simulate)),
+            web.route("*", f"{base}/pulltransactions/v1/register", post(self._pull.register)),
+            web.route("*", f"{base}/pulltransactions/v1/query", self._gate.get(self._pull.query)),
             web.route("*", f"{base}/{{tail:.*}}", self._nowhere),
             web.get("/town/api/daraja", self._get_state),
             web.get("/town/api/daraja/books", self._get_books),
@@ -151,6 +155,7 @@ class Daraja:
             web.post("/town/api/daraja/apps", _control(self._post_app)),
             web.post("/town/api/daraja/forge", _control(self._post_forge)),
             web.post("/town/api/daraja/pay", _control(self._post_pay)),
+            web.post("/town/api/phone/{msisdn}/pay", self._office.phones.act(self._phone_pay)),
         ]
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
@@ -198,6 +203,10 @@ class Daraja:
             raise NoSuchThing("`amount` is whole shillings; `url`, if given, is an address.")
         status = await self.forge_callback(str(body.get("checkout_request_id")), amount, str(body.get("receipt", "UA00000000")), url)
         return {"status": status}
+
+    async def _phone_pay(self, phone: Phone, body: Mapping[str, Any]) -> Any:
+        """From the M-PESA menu of this phone."""
+        return await self._post_pay({**body, "msisdn": phone.msisdn})
 
     async def _post_pay(self, body: Mapping[str, Any]) -> Any:
         amount = body.get("amount")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,28 +12,32 @@ from aiohttp import web
 from domain.errors import BadInput, DomainError, NotFound
 from domain.ids import CheckoutId
 from domain.life import AttemptState, CheckoutState
-from domain.payment import Method
+from domain.payment import Ability, Method
 from domain.phone import read_phone
 from domain.ports import Unit
 from domain.rights import Actor, Party
 from domain.tokens import Purpose
 from templates.words import Words, words
-from usecases import checkouts, payments, views
+from usecases import checkouts, payments, settlement, views
 from usecases.payments import NewAttempt
 from usecases.views import PayView
 from web.bodies import form_of
 from web.door import DOOR, Door
 from web.language import language
+from web.pages import claim
 from web.pages.answers import page, see_other
 from web.refusals import payment_sentence, sentence
 from web.static import SCRIPTS
 
+ANSWER_S = 4.0
+"""How long somebody is kept waiting for a gateway's answer; the page shows what comes later by itself."""
+LOOKS = 20
 _ENDED = frozenset({AttemptState.FAILED, AttemptState.CANCELLED, AttemptState.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """How a purchase stands, for the page: `kind` is asking, waiting, failed, money, expired, cancelled or paid."""
+    """How a purchase stands, for the page: `kind` is asking, waiting, opening, checking, page, failed, money, expired, cancelled or paid."""
 
     kind: str
     said: str = ""
@@ -41,10 +47,15 @@ class Stand:
     def waits(self) -> bool:
         return self.kind in {"asking", "waiting"}
 
+    @property
+    def on_page(self) -> bool:
+        """On the way to a hosted page, or there."""
+        return self.kind in {"opening", "checking", "page"}
 
-def read_pay(unit: Unit, checkout_id: CheckoutId) -> tuple[PayView, bool]:
+
+def read_pay(unit: Unit, checkout_id: CheckoutId, abilities: Mapping[str, Ability] | None = None) -> tuple[PayView, bool]:
     """The view, and whether the time is over although the clock has not come by yet."""
-    view = views.pay_page(unit, checkout_id)
+    view = views.pay_page(unit, checkout_id, abilities)
     return view, unit.now >= view.checkout.expires_at
 
 
@@ -54,7 +65,11 @@ def stand_of(t: Words, view: PayView, late: bool) -> Stand:
         return Stand("paid")
     if attempt is not None and attempt.state is AttemptState.SUCCEEDED:
         why = view.refund.reason if view.refund is not None else "unknown"
-        return Stand("money", payment_sentence(t, f"money_{why}"), may_retry=checkout.state is CheckoutState.OPEN and not late)
+        return Stand(
+            "money",
+            payment_sentence(t, f"money_{why}", on_page=view.method is not Method.MPESA),
+            may_retry=checkout.state is CheckoutState.OPEN and not late,
+        )
     if view.order is not None:
         return Stand("paid")
     if checkout.state is CheckoutState.CANCELLED:
@@ -62,17 +77,19 @@ def stand_of(t: Words, view: PayView, late: bool) -> Stand:
     live = attempt is not None and attempt.state not in _ENDED
     if checkout.state is CheckoutState.EXPIRED or (late and not live):
         return Stand("expired")
+    prompted = view.method is Method.MPESA
     if attempt is not None and attempt.state in {AttemptState.CREATED, AttemptState.SENDING}:
-        return Stand("asking")
+        return Stand("asking" if prompted else "opening")
     if attempt is not None and attempt.state is AttemptState.PENDING:
-        return Stand("waiting")
-    return Stand("failed", payment_sentence(t, attempt.result if attempt is not None else "not_sent"), may_retry=True)
+        return Stand("waiting" if prompted else "checking" if attempt.url is None else "page")
+    said = payment_sentence(t, attempt.result if attempt is not None else "not_sent", on_page=not prompted)
+    return Stand("failed", said, may_retry=True)
 
 
 def _face(view: PayView, late: bool) -> str:
     """What the page shows, as a digest without any secret in it."""
     attempt = view.attempt
-    tried = f"{attempt.state}-{attempt.id & 0xFFFF:x}" if attempt is not None else "none"
+    tried = f"{attempt.state}-{attempt.id & 0xFFFF:x}{'' if attempt.url is None else '-page'}" if attempt is not None else "none"
     back = str(view.refund.state) if view.refund is not None else ""
     return f"{view.checkout.state}.{tried}.{back}.{'late' if late else ''}"
 
@@ -94,7 +111,7 @@ async def _page(
     request: web.Request, checkout_id: CheckoutId, status: int = 200, wrong: str = "", typed: str | None = None
 ) -> web.Response:
     door = request.app[DOOR]
-    view, late = await door.hall.store.read(read_pay, checkout_id)
+    view, late = await door.hall.store.read(read_pay, checkout_id, door.hall.abilities)
     spoken = language(request, view.checkout.language)
     t = words(spoken)
     stand = stand_of(t, view, late)
@@ -107,6 +124,10 @@ async def _page(
         "phone": phone.masked if phone is not None else "",
         "direct": view.attempt is not None and view.attempt.direct,
         "here": f"/pay/{request.match_info['token']}",
+        "claim": await door.hall.store.read(claim.read_part, checkout_id),
+        "method": t(f"web.method.{view.method}") if view.method is not None else "",
+        "others": [offer for offer in view.offers if offer.why_not is None and not (stand.kind == "page" and offer.method is view.method)],
+        "picked": _picked(view),
         "wrong_said": wrong,
         "typed": typed or "",
         "live": f"/pay/{request.match_info['token']}/events" if not views.is_over(view) or view.refund is not None else "",
@@ -114,6 +135,37 @@ async def _page(
         "scripts": (SCRIPTS["live"], SCRIPTS["form"]),
     }
     return page(request, "pay.html", spoken, status, **values)
+
+
+async def go(request: web.Request) -> web.StreamResponse:
+    """GET .../go: 303 to the gateway's page, as soon as there is one; else to ours, which says how it stands."""
+    door = request.app[DOOR]
+    checkout_id = checkout_of(request, door)
+    view, late = await door.hall.store.read(read_pay, checkout_id)
+    for _ in range(LOOKS):
+        if view.attempt is None or late or view.attempt.state not in {AttemptState.CREATED, AttemptState.SENDING}:
+            break
+        await asyncio.sleep(ANSWER_S / LOOKS)
+        view, late = await door.hall.store.read(read_pay, checkout_id)
+    there = view.attempt is not None and view.attempt.state is AttemptState.PENDING and not late
+    url = view.attempt.url if view.attempt is not None and there else None
+    return see_other(url or f"/pay/{request.match_info['token']}")
+
+
+def _picked(view: PayView) -> str:
+    """The method that is offered first: the one they tried, if it still works."""
+    usable = [offer.method for offer in view.offers if offer.why_not is None]
+    return str(view.method if view.method in usable or not usable else usable[0])
+
+
+async def back(request: web.Request) -> web.StreamResponse:
+    """GET or POST .../back: the payer comes from a hosted page. What it says of the payment is not looked at: the gateway is asked."""
+    door = request.app[DOOR]
+    checkout_id = checkout_of(request, door)
+    attempt_id = await door.hall.store.write(payments.ask_soon, checkout_id)
+    if attempt_id is not None:
+        await door.hall.begin(settlement.ask_gateway(door.hall.store, door.hall.gateways, attempt_id), ANSWER_S)
+    return see_other(f"/pay/{request.match_info['token']}")
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -148,12 +200,17 @@ async def retry(request: web.Request) -> web.Response:
         return see_other(f"/track/{view.order_token}")
     try:
         phone = read_phone(typed) if typed else None
-        new = NewAttempt(f"web:{door.new_key()}", checkout_id, Method.MPESA, phone, "web", door.address_of(request))
+        named = form.get("method")
+        method = view.method or Method.MPESA
+        if isinstance(named, str) and named in set(Method):
+            method = Method(named)
+        new = NewAttempt(f"web:{door.new_key()}", checkout_id, method, phone, "web", door.address_of(request))
         attempt = await door.hall.store.write(_again, new, door.hall.abilities)
     except DomainError as refusal:
         status = 422 if isinstance(refusal, BadInput) else 409
         return await _page(request, checkout_id, status, sentence(t, refusal), typed)
-    door.hall.spawn(payments.send_attempt(door.hall.store, door.hall.gateways, attempt.id))
+    sending = payments.send_attempt(door.hall.store, door.hall.gateways, attempt.id)
+    await door.hall.begin(sending, 0 if method is Method.MPESA else ANSWER_S)
     return see_other(request.path.removesuffix("/retry"))
 
 

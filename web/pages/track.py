@@ -97,6 +97,8 @@ def what_next(view: OrderView) -> tuple[str, dict[str, Any]]:
         return "refund_done" if done else "refund_by_hand" if failed else "refund_coming", {}
     if order.state in _ENDED:
         return {OrderState.VOID: "void"}.get(order.state, "completed" if not order.digital else "digital"), {}
+    if order.state is OrderState.FROZEN:
+        return "frozen", {}
     if order.release_wanted is not None:
         return "confirming", {}
     if order.digital:
@@ -113,7 +115,7 @@ def what_next(view: OrderView) -> tuple[str, dict[str, Any]]:
 
 def headline(view: OrderView) -> str:
     order = view.order
-    if order.release_wanted is not None and order.state not in _ENDED:
+    if order.release_wanted is not None and order.state not in {*_ENDED, OrderState.FROZEN}:
         return "confirming"
     return str(order.state).lower()
 

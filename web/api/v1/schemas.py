@@ -81,7 +81,7 @@ class LinkChanges(Request):
 
 class PurchaseBody(Request):
     name: str = Field(min_length=1, max_length=MOST_NAME)
-    phone: str = Field(min_length=6, max_length=24, description="The M-PESA number that is asked to pay.")
+    phone: str | None = Field(None, min_length=6, max_length=24, description="The M-PESA number that is asked to pay; other methods need none.")
     quantity: int = Field(1, ge=1, le=MOST_QUANTITY)
     method: Method = Method.MPESA
     address: str = Field("", max_length=300)
@@ -131,7 +131,7 @@ class WalletPage(Request):
 
 
 class CallbackQuery(Request):
-    token: str = Field("", max_length=100, description="Daraja: the token of the attempt or refund.")
+    token: str = Field("", max_length=100, description="Daraja: of the attempt or refund. The others: of the organization whose own account it is.")
     kind: Literal["stk", "reversal", "reversal-late"] = "stk"
 
 
@@ -180,6 +180,11 @@ class PublicLink(Shown):
     methods: list[MethodShown]
 
 
+class NextStep(Shown):
+    type: Literal["redirect", "prompt"] = Field(description="`redirect`: send the payer to `url`. `prompt`: the request comes to their phone.")
+    url: str | None = None
+
+
 class PurchaseShown(Shown):
     checkout: str = Field(description="For people: TEMP-...")
     checkout_token: str = Field(description="For `payments/process`. Keep it to yourself.")
@@ -188,6 +193,7 @@ class PurchaseShown(Shown):
     status_url: str
     amount: Amount
     expires_at: datetime
+    next: NextStep
 
 
 class PaidOrder(Shown):

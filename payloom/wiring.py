@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import resource
 import secrets
 import time
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import telegram
 from aiohttp import web
 from aiohttp.web import AbstractRouteDef
-from telegram import Bot
 
 from bot.application import TelegramDoor
 from bot.dialogs import DIALOGS
@@ -24,7 +22,6 @@ from bot.dialogs.carry import session_ended
 from bot.engine import Engine
 from bot.mailer import MailTeller
 from bot.mouths.sms import SmsMouth
-from bot.mouths.telegram import GATEWAY as TELEGRAM
 from bot.mouths.telegram import TelegramMouth
 from bot.mouths.ussd import PUSH_AFTER_S, Dialled, Reply, UssdMouth
 from bot.teller import TelegramTeller
@@ -56,7 +53,6 @@ from storage.postgres import PostgresStore
 from storage.sqlite import SqliteStore
 from storage.store import StoreUnavailable
 from storage.unit import Surroundings
-from usecases import sweeps
 from usecases.events import WEBHOOKS
 from usecases.gateways import PLATFORM, credentials_of, save_credentials
 from usecases.hall import Hall
@@ -101,7 +97,7 @@ class Built:
     http: Http
     daraja: Daraja
     pictures: Pictures
-    bot: Bot
+    bot: telegram.Bot
     webhook_post: WebhookPost
     webhooks: Webhooks
     _opened: list[str] = field(default_factory=list)
@@ -235,24 +231,13 @@ def build(
     messenger = TelegramMessenger(bot, pace("telegram", settings.telegram_per_s))
     pictures = Pictures()
     mouth = TelegramMouth(hall, engine, bot, messenger, pictures)
-    door = TelegramDoor(
-        bot, polling, mouth, mode=settings.telegram_mode, webhook_url=f"{settings.base_url}/telegram/{webhook_path(tokens)}",
-        webhook_secrets=[secret.get_secret_value() for secret in settings.telegram_webhook_secret],
-    )  # fmt: skip
+    door = _telegram_door(settings, bot, polling, mouth, tokens)
     tellers: dict[ChannelKind, Teller] = {ChannelKind.TELEGRAM: TelegramTeller(hall, engine, mouth, messenger)}
     if settings.at_username:
         tellers[ChannelKind.SMS] = SmsTeller(hall, _texts(settings, http, pace("sms", settings.at_per_s)))
     if settings.smtp_url.get_secret_value():
         tellers[ChannelKind.EMAIL] = MailTeller(hall, _post(settings, clock, smtp_url, pace("email", settings.mail_per_s)))
     ussd, sms = UssdMouth(hall, engine, PUSH_AFTER_S if paced else 0.3), SmsMouth(hall, engine)
-
-    async def updates_again() -> int:
-        """Updates that were stored and cut off by a crash."""
-        due = await hall.store.read(sweeps.due_events, (TELEGRAM,), 100)
-        for event in due:
-            mouth.handle_later(json.loads(event.raw))
-        await mouth.drain()
-        return 0
 
     webhook_post = WebhookPost(loopback=settings.webhook_loopback)
     webhooks = Webhooks(hall, webhook_post)
@@ -261,12 +246,18 @@ def build(
         tellers,
         (
             Timed("forget", 600, lambda: forget(hall, settings.keep_told_days)),
-            Timed("updates", 10, updates_again),
+            Timed("updates", 10, mouth.again),
             Timed("texts", 10, sms.again),
             Timed("webhooks", 2, webhooks, WEBHOOKS),
         ),
     )
     return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, daraja, pictures, bot, webhook_post, webhooks)
+
+
+def _telegram_door(settings: Settings, bot: telegram.Bot, polling: AiohttpRequest, mouth: TelegramMouth, tokens: Tokens) -> TelegramDoor:
+    url = f"{settings.base_url}/telegram/{webhook_path(tokens)}"
+    secrets = [secret.get_secret_value() for secret in settings.telegram_webhook_secret]
+    return TelegramDoor(bot, polling, mouth, mode=settings.telegram_mode, webhook_url=url, webhook_secrets=secrets)
 
 
 def _house(settings: Settings) -> House:

@@ -76,7 +76,7 @@ def _some(unit: Unit, begin: int, end: int, messages: int) -> None:
         person = PersonId(unit.new_id())
         unit.people.add(Person(person, "A", Language.EN, Role.BUYER, None, unit.now, welcomed=True))
         unit.people.add_channel(Channel(ChannelKind.TELEGRAM, str(FIRST_CHAT + number), person, ChannelState.ACTIVE, unit.now))
-        money = number >= messages - messages // ONE_IN
+        money = number in _of_money(messages)
         due = unit.now + HELD + timedelta(microseconds=number)
         unit.outbox.add([
             OutboxMessage(
@@ -84,6 +84,10 @@ def _some(unit: Unit, begin: int, end: int, messages: int) -> None:
                 {"what": "bench", "n": number}, OutboxState.WAITING, unit.now, due,
             )
         ])  # fmt: skip
+
+
+def _of_money(messages: int) -> range:
+    return range(messages - max(1, messages // ONE_IN), messages)
 
 
 def _release(url: str) -> None:
@@ -118,7 +122,7 @@ def _figures(seen: dict[str, Any], states: dict[str, int], messages: int, per_s:
     lost.add(messages - states.get("SENT", 0) + messages - seen["chats"])
     twice = Figure("outbox", f"{case}: told again after a known success", "messages", goal=0, less=True)
     twice.add(seen["twice"])
-    money = set(range(FIRST_CHAT + messages - messages // ONE_IN, FIRST_CHAT + messages))
+    money = {FIRST_CHAT + number for number in _of_money(messages)}
     ahead = Figure("outbox", f"{case}: money ahead of all but what was under way", "of 1", goal=0.9)
     head = set(seen["first"][: len(money) + workers * BATCH])
     ahead.add(len(money & head) / len(money))

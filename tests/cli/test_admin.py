@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from domain.errors import BadInput, DomainError, IllegalTransition, LimitReached, NotFound, Stale
-from domain.ids import InboxId, PersonId
+from domain.ids import InboxId, OutboxId, PersonId
 from domain.life import InboxState, OutboxState
 from domain.ports import Unit
 from domain.records import InboxEvent
@@ -191,7 +191,7 @@ def test_all_that_died_of_an_error_or_of_any_are_told_again(house: House) -> Non
     def die(unit: Unit) -> None:
         dead = replace(message(50), person_id=PersonId(7), state=OutboxState.DEAD)
         for number, error in ((50, "http_400"), (51, "http_400"), (52, "bad_credentials"), (53, "no_channel")):
-            unit.outbox.add([replace(dead, id=OutboxId(number), fact_key=f"k{number}", error=error)])
+            unit.outbox.add([replace(dead, id=OutboxId(number), key=f"k{number}", error=error)])
 
     def dead() -> list[int]:
         return sorted(one["id"] for one in house.admin("outbox", "list", "--json").data)

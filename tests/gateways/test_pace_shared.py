@@ -9,10 +9,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
-from gateways.messages import pace as paces
-from gateways.messages.pace import Pace
+from gateways.messages.pace import CLAIM_S, LASTS_S, RENEW_S, Pace
 from usecases.pacing import take_share
 
 
@@ -69,12 +66,6 @@ async def said(pace: Pace, chat: object, most_wait_s: float = 3.0) -> float:
         return lacks_s
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paces, "CLAIM_S", 0.03)
-    monkeypatch.setattr(paces, "RENEW_S", 0.1)
-
-
 async def test_two_processes_together_keep_the_limit_and_share_it() -> None:
     """T2: no second holds more than the limit, whoever sends; and the second process gets what the first one had."""
     database, went = Database(), {0: list[float](), 1: list[float]()}
@@ -98,10 +89,10 @@ async def test_what_nobody_uses_is_given_back() -> None:
     pace = Pace(time.monotonic, 30.0, shares=Process(database))
     assert await said(pace, 1) == 0
     assert database.marks["pace:telegram"]
-    await asyncio.sleep(1.3)
+    await asyncio.sleep(2 * RENEW_S + CLAIM_S)
     assert database.marks["pace:telegram"] == {}
     asked = database.asked
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(2 * CLAIM_S)
     assert database.asked == asked
     assert await said(pace, 1) == 0
 
@@ -129,13 +120,12 @@ async def test_without_the_database_nobody_speaks_and_nothing_is_counted() -> No
     assert await said(pace, 1, 2.0) == 0
 
 
-async def test_a_share_that_could_not_be_renewed_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paces, "LASTS_S", 0.15)
+async def test_a_share_that_could_not_be_renewed_lapses() -> None:
     database = Database()
     pace = Pace(time.monotonic, shares=Process(database))
     assert await said(pace, 1) == 0
     database.away = True
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(LASTS_S)
     assert await said(pace, 2, 0.1) > 0
 
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import telegram
 from aiohttp import web
 from aiohttp.web import AbstractRouteDef
+from telegram import Bot
 
 from bot.application import TelegramDoor
 from bot.dialogs import DIALOGS
@@ -97,7 +97,7 @@ class Built:
     http: Http
     daraja: Daraja
     pictures: Pictures
-    bot: telegram.Bot
+    bot: Bot
     webhook_post: WebhookPost
     webhooks: Webhooks
     _opened: list[str] = field(default_factory=list)
@@ -254,7 +254,7 @@ def build(
     return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, daraja, pictures, bot, webhook_post, webhooks)
 
 
-def _telegram_door(settings: Settings, bot: telegram.Bot, polling: AiohttpRequest, mouth: TelegramMouth, tokens: Tokens) -> TelegramDoor:
+def _telegram_door(settings: Settings, bot: Bot, polling: AiohttpRequest, mouth: TelegramMouth, tokens: Tokens) -> TelegramDoor:
     url = f"{settings.base_url}/telegram/{webhook_path(tokens)}"
     secrets = [secret.get_secret_value() for secret in settings.telegram_webhook_secret]
     return TelegramDoor(bot, polling, mouth, mode=settings.telegram_mode, webhook_url=url, webhook_secrets=secrets)
@@ -271,10 +271,10 @@ def _daraja(settings: Settings, http: Http, clock: Clock) -> Daraja:
     return Daraja(http, settings.mpesa_api_base, clock, callbacks, source_ips)
 
 
-def _bot(settings: Settings, file_base: str, request: AiohttpRequest, polling: AiohttpRequest) -> telegram.Bot:
+def _bot(settings: Settings, file_base: str, request: AiohttpRequest, polling: AiohttpRequest) -> Bot:
     token, base = settings.telegram_token.get_secret_value() or "0:none", settings.telegram_api_base
     files = file_base or f"{base}/file/bot"
-    return telegram.Bot(token, base_url=f"{base}/bot", base_file_url=files, request=request, get_updates_request=polling)
+    return Bot(token, base_url=f"{base}/bot", base_file_url=files, request=request, get_updates_request=polling)
 
 
 def _post(settings: Settings, clock: Clock, smtp_url: Callable[[], str] | None, pace: Pace | None) -> Post:

@@ -18,7 +18,21 @@ from usecases.people import set_role
 from usecases.views import order_for, party_in_order
 
 FOLLOW = "f"
-COMMANDS_SELLER = ("sell", "links", "orders", "wallet", "buy", "purchases", "check", "paid", "practice", "role", "settings", "language", "help")
+COMMANDS_SELLER = (
+    "sell",
+    "links",
+    "orders",
+    "wallet",
+    "buy",
+    "purchases",
+    "check",
+    "paid",
+    "practice",
+    "role",
+    "settings",
+    "language",
+    "help",
+)
 COMMANDS_BUYER = ("buy", "purchases", "paid", "sell", "role", "settings", "language", "help")
 
 

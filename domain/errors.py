@@ -9,6 +9,8 @@ DomainError
 │   ├── NotForSale         the link is inactive, expired, used, or sold out
 │   ├── CannotPay          the method or gateway cannot take this amount or currency
 │   ├── NotProvedYet       money that rests on a callback without proof may not leave yet
+│   ├── BadCode            a one-time code opens nothing: used, used up, expired
+│   │   └── WrongCode          what was typed is not it; the try is counted
 │   └── KeyReused          the same idempotency key came with another request
 ├── Stale              somebody else moved the row first: read again and retry the unit
 └── Broken             a promise of the books would break: the unit must not commit

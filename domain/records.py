@@ -6,7 +6,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from domain.ids import ApiKeyId, FileId, InboxId, OrderId, OrganizationId, OutboxId, PersonId
@@ -283,13 +283,8 @@ class Limits(Protocol):
         """Windows that began before that instant count for nobody any more. How many were thrown away."""
         ...
 
-    def take_places(self, name: str, count: int, every: timedelta, after: datetime, until: datetime) -> tuple[datetime, bool]:
-        """The next `count` places, `every` apart and none before `after`, of a row that all processes share: the first. False: it is after
-        `until`, and none was taken."""
-        ...
-
-    def hold_places(self, name: str, until: datetime) -> None:
-        """There is no place before that instant."""
+    def hold_places(self, name: str, until: datetime) -> datetime:
+        """Nobody speaks to a provider before that instant, or a later one that was said before: it. Its row is the unit's until that ends."""
         ...
 
 

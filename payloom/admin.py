@@ -297,7 +297,9 @@ def gateway_show() -> Task:
 def gateway_register(
     organization: Annotated[str, typer.Option("--organization", help="Whose short code; without it the platform's.")] = "",
     unless_reached: Annotated[bool, typer.Option("--completed", help="Money is taken, too, when Daraja cannot ask us.")] = False,
-    phone: Annotated[str, typer.Option("--list", help="The number Safaricom knows the short code by: also read its list of payments.")] = "",
+    phone: Annotated[
+        str, typer.Option("--list", help="The number Safaricom knows the short code by: also read its list of payments.")
+    ] = "",
 ) -> Task:
     """Tell Daraja our addresses for payments made by hand from the M-Pesa menu."""
     return Task("admin_gateway.register", {"organization": organization, "unless_reached": unless_reached, "phone": phone})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import resource
 import secrets
 import time
@@ -13,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import telegram
 from aiohttp import web
 from aiohttp.web import AbstractRouteDef
 from telegram import Bot
@@ -24,7 +22,6 @@ from bot.dialogs.carry import session_ended
 from bot.engine import Engine
 from bot.mailer import MailTeller
 from bot.mouths.sms import SmsMouth
-from bot.mouths.telegram import GATEWAY as TELEGRAM
 from bot.mouths.telegram import TelegramMouth
 from bot.mouths.ussd import PUSH_AFTER_S, Dialled, Reply, UssdMouth
 from bot.teller import TelegramTeller
@@ -59,7 +56,6 @@ from storage.postgres import PostgresStore
 from storage.sqlite import SqliteStore
 from storage.store import StoreUnavailable
 from storage.unit import Surroundings
-from usecases import sweeps
 from usecases.events import WEBHOOKS
 from usecases.gateways import PLATFORM, credentials_of, save_credentials
 from usecases.hall import Hall
@@ -238,10 +234,7 @@ def build(
     messenger = TelegramMessenger(bot, pace("telegram", settings.telegram_per_s))
     pictures = Pictures()
     mouth = TelegramMouth(hall, engine, bot, messenger, pictures)
-    door = TelegramDoor(
-        bot, polling, mouth, mode=settings.telegram_mode, webhook_url=f"{settings.base_url}/telegram/{webhook_path(tokens)}",
-        webhook_secrets=[secret.get_secret_value() for secret in settings.telegram_webhook_secret],
-    )  # fmt: skip
+    door = _telegram_door(settings, bot, polling, mouth, tokens)
     tellers: dict[ChannelKind, Teller] = {ChannelKind.TELEGRAM: TelegramTeller(hall, engine, mouth, messenger)}
     tellers |= _other_tellers(hall, settings, http, clock, smtp_url, pace)
     ussd, sms = UssdMouth(hall, engine, PUSH_AFTER_S if paced else 0.3), SmsMouth(hall, engine)
@@ -253,22 +246,13 @@ def build(
         tellers,
         (
             Timed("forget", 600, lambda: forget(hall, settings.keep_told_days)),
-            Timed("updates", 10, lambda: _updates_again(hall, mouth)),
+            Timed("updates", 10, mouth.again),
             Timed("texts", 10, sms.again),
             Timed("webhooks", 2, webhooks, WEBHOOKS),
             *_by_hand(hall),
         ),
     )
     return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, carriers, pictures, bot, webhook_post, webhooks)
-
-
-async def _updates_again(hall: Hall, mouth: TelegramMouth) -> int:
-    """Updates that were stored and cut off by a crash."""
-    due = await hall.store.read(sweeps.due_events, (TELEGRAM,), 100)
-    for event in due:
-        mouth.handle_later(json.loads(event.raw))
-    await mouth.drain()
-    return 0
 
 
 def _other_tellers(
@@ -300,16 +284,22 @@ def _by_hand(hall: Hall) -> tuple[Timed, ...]:
     )
 
 
+def _telegram_door(settings: Settings, bot: Bot, polling: AiohttpRequest, mouth: TelegramMouth, tokens: Tokens) -> TelegramDoor:
+    url = f"{settings.base_url}/telegram/{webhook_path(tokens)}"
+    secrets = [secret.get_secret_value() for secret in settings.telegram_webhook_secret]
+    return TelegramDoor(bot, polling, mouth, mode=settings.telegram_mode, webhook_url=url, webhook_secrets=secrets)
+
+
 def _house(settings: Settings) -> House:
     username, mail = settings.telegram_username or "payloom_bot", bool(settings.smtp_url.get_secret_value())
     return House(settings.base_url, username, settings.default_country, settings.default_currency, settings.fee_bps, settings.ussd_code,
                  settings.webhook_loopback, mail=mail)  # fmt: skip
 
 
-def _bot(settings: Settings, file_base: str, request: AiohttpRequest, polling: AiohttpRequest) -> telegram.Bot:
+def _bot(settings: Settings, file_base: str, request: AiohttpRequest, polling: AiohttpRequest) -> Bot:
     token, base = settings.telegram_token.get_secret_value() or "0:none", settings.telegram_api_base
     files = file_base or f"{base}/file/bot"
-    return telegram.Bot(token, base_url=f"{base}/bot", base_file_url=files, request=request, get_updates_request=polling)
+    return Bot(token, base_url=f"{base}/bot", base_file_url=files, request=request, get_updates_request=polling)
 
 
 def _post(settings: Settings, clock: Clock, smtp_url: Callable[[], str] | None, pace: Pace | None) -> Post:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, case, delete, exists, func, select, tuple_, update
@@ -15,7 +15,7 @@ from domain.life import OutboxState
 from domain.person import ChannelKind
 from domain.records import Answered, ApiKey, Card, GatewaySettings, InboxEvent, OutboxMessage, StoredFile
 from storage.ahead import EVENT_BY_KEY
-from storage.mapping import EPOCH, Mapper, Repository, from_us, save_value, to_json, to_us
+from storage.mapping import Mapper, Repository, from_us, save_value, to_json, to_us
 from storage.statements import Session, Sql, insert_into, insert_unless_there, maker, save_version, select_by
 from storage.tables import answered, api_keys, cards, files, gateway_settings, inbox, limits, marks, outbox, paces
 
@@ -255,27 +255,17 @@ _FORGET = Sql(
 )
 
 
-def _take_places(dialect: str) -> Any:
-    begin = case((paces.c.free_at > bindparam("after"), paces.c.free_at), else_=bindparam("after"))
+def _hold_places(dialect: str) -> Any:
+    later = case((paces.c.free_at > bindparam("until"), paces.c.free_at), else_=bindparam("until"))
     return (
         maker(dialect)(paces)
-        .values(name=bindparam("name"), free_at=bindparam("ends"))
-        .on_conflict_do_update(
-            index_elements=["name"],
-            set_={"free_at": begin + bindparam("span")},
-            where=paces.c.free_at <= bindparam("until"),
-        )
+        .values(name=bindparam("name"), free_at=bindparam("until"))
+        .on_conflict_do_update(index_elements=["name"], set_={"free_at": later})
         .returning(paces.c.free_at)
     )
 
 
-_TAKE_PLACES = Sql(_take_places)
-_FREE_AT = select_by(paces, "name")
-_HOLD_PLACES = Sql(
-    lambda dialect: (insert := maker(dialect)(paces).values(name=bindparam("name"), free_at=bindparam("until"))).on_conflict_do_update(
-        index_elements=["name"], set_={"free_at": insert.excluded.free_at}, where=paces.c.free_at < insert.excluded.free_at
-    )
-)
+_HOLD_PLACES = Sql(_hold_places)
 
 
 class LimitRows:
@@ -292,17 +282,8 @@ class LimitRows:
     def forget(self, before: datetime, limit: int) -> int:
         return self.session.run(_FORGET, before=to_us(before) // 1_000_000, most=limit).rowcount
 
-    def take_places(self, name: str, count: int, every: timedelta, after: datetime, until: datetime) -> tuple[datetime, bool]:
-        span = count * to_us(EPOCH + every)
-        row = self.session.run(
-            _TAKE_PLACES, name=name, after=to_us(after), ends=to_us(after) + span, span=span, until=to_us(until)
-        ).fetchone()
-        if row is None:
-            return from_us(self.session.run(_FREE_AT, name=name).fetchone()[1]), False
-        return from_us(row[0] - span), True
-
-    def hold_places(self, name: str, until: datetime) -> None:
-        self.session.run(_HOLD_PLACES, name=name, until=to_us(until))
+    def hold_places(self, name: str, until: datetime) -> datetime:
+        return from_us(self.session.run(_HOLD_PLACES, name=name, until=to_us(until)).fetchone()[0])
 
 
 def _window(window_s: int, now: datetime) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from domain.link import Link
 from domain.person import ChannelKind, language_of
 from domain.ports import Button, Delivery, Message, Messenger, PictureMaker, Sent, Unit
 from templates.words import words
+from usecases import sweeps
 from usecases.hall import Hall
 from usecases.payments import send_attempt
 from usecases.people import channel_gone
@@ -35,6 +37,7 @@ from usecases.updates import end_update, store_updates
 
 GATEWAY = "telegram"
 MOST_AT_ONCE = 64
+BATCH = 100
 MOST_DOWNLOAD = 20 * 2**20
 _log = structlog.get_logger("telegram")
 
@@ -84,6 +87,13 @@ class TelegramMouth:
                     await self._handle(update)
         finally:
             del self._lanes[chat]
+
+    async def again(self) -> int:
+        """Updates that were stored and cut off by a crash."""
+        for event in await self._hall.store.read(sweeps.due_events, (GATEWAY,), BATCH):
+            self.handle_later(json.loads(event.raw))
+        await self.drain()
+        return 0
 
     async def drain(self, timeout_s: float = 10) -> None:
         if self._running:

@@ -13,6 +13,8 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
 
+import structlog
+
 from bot.dialog import Answer, Choice, Kind, Screen
 from bot.engine import HOME, Engine, Heard, Said, place_of
 from bot.mouths.pages import BACK, FIRST_BESIDE_NUMBERS, MORE, Keys, pages, without_markup, without_signs
@@ -31,12 +33,15 @@ from usecases.phones import arrive_by_number
 GATEWAY: Final = "ussd"
 CONTINUE_WITHIN: Final = timedelta(minutes=10)
 PUSH_AFTER_S: Final = 3.0
+ANSWER_WITHIN_S: Final = 4.0
+"""The provider waits for ten seconds, and shows a phone nothing of ours after that."""
 MOST_BACK: Final = 6
 """Steps one may go back."""
 _AT_REST: Final = frozenset({"menu", "help", "list", "card", "one", "done", "qr", "balance", "history"})
 """Steps at which nothing is lost when a session ends there."""
 _LEFT_OUT: Final = frozenset({"home", "cancel", "back", "qr", "share", "help"})
 """Choices that are keys here, or of no use without a screen that shows pictures."""
+_log = structlog.get_logger("ussd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +208,22 @@ def _is_number(choice: Choice) -> bool:
 class UssdMouth:
     """Hears a turn, answers, and pushes M-Pesa prompts a little later: `push_after_s`, in which the operator closes the session."""
 
-    def __init__(self, hall: Hall, engine: Engine, push_after_s: float = PUSH_AFTER_S) -> None:
+    def __init__(self, hall: Hall, engine: Engine, push_after_s: float = PUSH_AFTER_S, within_s: float = ANSWER_WITHIN_S) -> None:
         self._hall = hall
         self._engine = engine
         self._push_after_s = push_after_s
+        self._within_s = within_s
 
     async def hear(self, dialled: Dialled) -> Reply:
+        """An answer in time. A turn for which our database takes longer goes on, and whoever dials again sees what became of it."""
+        turn = asyncio.ensure_future(self._turn(dialled))
+        done, _ = await asyncio.wait({turn}, timeout=self._within_s)
+        if done:
+            return turn.result()
+        self._hall.spawn(_late(turn))
+        return Reply(words(Language.EN)("ussd.slow"), ends=True)
+
+    async def _turn(self, dialled: Dialled) -> Reply:
         reply = await self._hall.store.write(ussd_turn, self._engine, dialled)
         for attempt_id in reply.attempts:
             self._hall.spawn(self._push(attempt_id))
@@ -221,3 +236,11 @@ class UssdMouth:
     def trouble(self) -> Reply:
         """For a turn that could not be kept: nothing happened."""
         return Reply(words(Language.EN)("ussd.trouble"), ends=True)
+
+
+async def _late(turn: asyncio.Future[Reply]) -> None:
+    try:
+        await turn
+        _log.warning("ussd_turn_late")
+    except Exception as error:  # noqa: BLE001 - the phone was answered; the operator may post the turn again
+        _log.warning("ussd_turn_not_kept", error=type(error).__name__)

@@ -77,9 +77,14 @@ class AfricasTalking:
         words = words_of(message, self._most_segments)
         if not words:
             return Sent(Delivery.REFUSED, error="nothing_to_say")
-        lacks_s = 0.0 if self._pace is None else await self._pace.turn(address, self._most_wait_s)
-        if lacks_s > 0:
-            return Sent(Delivery.LATER, retry_after_s=lacks_s, error="pace")
+        if self._pace is None:
+            return await self._say(address, words)
+        async with self._pace.turn(address, self._most_wait_s) as lacks_s:
+            if lacks_s > 0:
+                return Sent(Delivery.LATER, retry_after_s=lacks_s, error="pace")
+            return await self._say(address, words)
+
+    async def _say(self, address: str, words: str) -> Sent:
         form = {"username": self._username, "to": address, "message": words, "bulkSMSMode": "1", "enqueue": "1"}
         if self._sender:
             form["from"] = self._sender

@@ -99,11 +99,16 @@ class TelegramMessenger:
     async def _to(self, address: str, act: Callable[[int], Awaitable[Sent]], ref: str | None = None) -> Sent:
         if not _is_number(address.removeprefix("-")):
             return Sent(Delivery.REFUSED, error="not a chat")
-        lacks_s = 0.0 if self._pace is None else await self._pace.turn(address, self._most_wait_s)
-        if lacks_s > 0:
-            return Sent(Delivery.LATER, retry_after_s=lacks_s, error="pace")
+        if self._pace is None:
+            return await self._acted(int(address), act, ref)
+        async with self._pace.turn(address, self._most_wait_s) as lacks_s:
+            if lacks_s > 0:
+                return Sent(Delivery.LATER, retry_after_s=lacks_s, error="pace")
+            return await self._acted(int(address), act, ref)
+
+    async def _acted(self, chat_id: int, act: Callable[[int], Awaitable[Sent]], ref: str | None) -> Sent:
         try:
-            return await act(int(address))
+            return await act(chat_id)
         except ChatMigrated as moved:
             try:
                 sent = await act(moved.new_chat_id)

@@ -209,7 +209,9 @@ class Daraja:
         password = base64.b64encode(f"{account.short_code}{account.passkey}{timestamp}".encode()).decode()
         return {"BusinessShortCode": account.short_code, "Password": password, "Timestamp": timestamp}
 
-    async def say(self, credentials: Mapping[str, str], path: str, body: Mapping[str, Any], method: str = "POST") -> Mapping[str, Any] | Reply:
+    async def say(
+        self, credentials: Mapping[str, str], path: str, body: Mapping[str, Any], method: str = "POST"
+    ) -> Mapping[str, Any] | Reply:
         """Any other call with the same tokens: what it replied, or what its failure means."""
         account = _read(credentials)
         if account is None:

@@ -18,6 +18,7 @@ from domain.life import OutboxState
 from domain.person import Channel, ChannelKind, ChannelState, Language, Person, Role
 from domain.ports import Unit
 from domain.records import OutboxMessage
+from jobs.outbox import BATCH
 from payloom import migrate
 from payloom.bench import stock
 from payloom.bench.figures import Figure
@@ -32,8 +33,10 @@ FIRST_CHAT = 5_000_000_000
 ONE_IN = 100
 """So many news for each notification about money, which is written last."""
 AT_ONCE = 500
+HELD = timedelta(days=1)
+"""Nothing is due before every worker stands: a process that starts takes the machine from the others."""
 STEADY = 0.9
-"""The part of the arrivals over which the pipe is measured: at the end only what failed is left, waiting for its time."""
+"""The part of the messages until whose arrival the pipe is measured: while work is waiting. At the end only what failed is left, until it is due."""
 
 
 def run(
@@ -51,6 +54,7 @@ def run(
             with contextlib.ExitStack() as houses:
                 for _number in range(workers):
                     houses.enter_context(house_on(where, uvloop=uvloop, doors=["worker"], given=given, paced=True))
+                _release(url)
                 seen = _wait(provider, url, messages, per_s)
             return _figures(seen, _states(url), messages, per_s, workers), []
 
@@ -72,14 +76,23 @@ def _some(unit: Unit, begin: int, end: int, messages: int) -> None:
         person = PersonId(unit.new_id())
         unit.people.add(Person(person, "A", Language.EN, Role.BUYER, None, unit.now, welcomed=True))
         unit.people.add_channel(Channel(ChannelKind.TELEGRAM, str(FIRST_CHAT + number), person, ChannelState.ACTIVE, unit.now))
-        money = number >= messages - messages // ONE_IN
-        due = unit.now + timedelta(microseconds=number)
+        money = number in _of_money(messages)
+        due = unit.now + HELD + timedelta(microseconds=number)
         unit.outbox.add([
             OutboxMessage(
                 OutboxId(unit.new_id()), "alert", f"bench:{number}", person, ChannelKind.TELEGRAM, int(Urgency.MONEY if money else Urgency.NEWS),
                 {"what": "bench", "n": number}, OutboxState.WAITING, unit.now, due,
             )
         ])  # fmt: skip
+
+
+def _of_money(messages: int) -> range:
+    return range(messages - max(1, messages // ONE_IN), messages)
+
+
+def _release(url: str) -> None:
+    with psycopg.connect(conninfo(url)) as connection:
+        connection.execute("UPDATE outbox SET act_at = act_at - %s", (int(HELD.total_seconds() * 1_000_000),))
 
 
 def _wait(provider: Process, url: str, messages: int, per_s: int) -> dict[str, Any]:
@@ -109,8 +122,8 @@ def _figures(seen: dict[str, Any], states: dict[str, int], messages: int, per_s:
     lost.add(messages - states.get("SENT", 0) + messages - seen["chats"])
     twice = Figure("outbox", f"{case}: told again after a known success", "messages", goal=0, less=True)
     twice.add(seen["twice"])
-    money = set(range(FIRST_CHAT + messages - messages // ONE_IN, FIRST_CHAT + messages))
-    ahead = Figure("outbox", f"{case}: money among the first", "of 1", goal=0.9)
-    head = seen["first"][: max(1, len(money))]
-    ahead.add(sum(chat in money for chat in head) / len(head) if head else 0.0)
+    money = {FIRST_CHAT + number for number in _of_money(messages)}
+    ahead = Figure("outbox", f"{case}: money ahead of all but what was under way", "of 1", goal=0.9)
+    head = set(seen["first"][: len(money) + workers * BATCH])
+    ahead.add(len(money & head) / len(money))
     return [used, most, lost, twice, ahead]

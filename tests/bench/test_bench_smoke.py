@@ -97,13 +97,26 @@ def test_every_other_bench_runs(capsys: pytest.CaptureFixture[str], name: str, o
     assert len(figures_of(capsys, name, **options)) == count
 
 
+def test_the_outbox_loses_nobody_and_keeps_the_limit_with_two_workers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, postgres_url: str
+) -> None:
+    """T2, O1, K4: how full the pipe is, and who comes first, only a longer run can tell."""
+    monkeypatch.setenv("PAYLOOM_BENCH_POSTGRES", postgres_url)
+    assert bench.run(["outbox"], as_json=True, messages=60, per_s=40, fails=0.02) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert not told["skipped"]
+    used, most, lost, twice, _ahead = (figure["ours"]["median"] for figure in told["figures"])
+    assert 0 < used < 1.1
+    assert (most <= 40, lost, twice) == (True, 0, 0)
+
+
 def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.run(["buy-page"], pages=4, rounds=1, connections=1) == 0
     assert "buy-page" in capsys.readouterr().out
 
 
 def test_a_bench_that_is_not_there_is_refused_with_the_names_of_those_that_are() -> None:
-    with pytest.raises(bench.NoSuchBench, match="settle, buy-page, telegram, notify, scale, start"):
+    with pytest.raises(bench.NoSuchBench, match="settle, buy-page, telegram, notify, outbox, scale, start"):
         bench.run(["setle"])
 
 

@@ -59,6 +59,11 @@ class Here:
         person = await self.person(who)
         return await self.read(_outbox_of, person.id)  # type: ignore[no-any-return]
 
+    async def ways(self, who: Chatter, fact: str) -> dict[str, str]:
+        """Which ways a fact took to them, and what became of it on each."""
+        person = await self.person(who)
+        return await self.read(_ways_of, person.id, fact)  # type: ignore[no-any-return]
+
     async def fault(self, fault: str, times: int = 1, **detail: Any) -> None:
         await self.wire.act("/faults", provider="telegram", fault=fault, times=times, detail=detail)
 
@@ -102,8 +107,16 @@ class Here:
 
 
 def _outbox_of(unit: Unit, person_id: int) -> dict[str, str]:
-    rows = unit.session.plain(f"SELECT fact, state FROM outbox WHERE person_id = {person_id:d} ORDER BY id").fetchall()  # type: ignore[attr-defined]
-    return {str(fact): str(state) for fact, state in rows}
+    return {str(fact): str(state) for fact, _, state in _told(unit, person_id)}
+
+
+def _told(unit: Unit, person_id: int) -> list[tuple[str, str, str]]:
+    text = f"SELECT fact, channel, state FROM outbox WHERE person_id = {person_id:d} ORDER BY id"
+    return list(unit.session.plain(text).fetchall())  # type: ignore[attr-defined]
+
+
+def _ways_of(unit: Unit, person_id: int, fact: str) -> dict[str, str]:
+    return {str(kind): str(state) for told, kind, state in _told(unit, person_id) if told == fact}
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from domain.errors import BadInput, DomainError, IllegalTransition, LimitReached, NotFound, Stale
-from domain.ids import InboxId, PersonId
+from domain.ids import InboxId, OutboxId, PersonId
 from domain.life import InboxState, OutboxState
 from domain.ports import Unit
 from domain.records import InboxEvent
@@ -185,6 +185,27 @@ def test_a_dead_message_is_told_again(house: House) -> None:
     assert house.admin("outbox", "retry", "50").code == 0
     assert house.admin("outbox", "dead", "--json").data == []
     assert house.admin("outbox", "retry", "50").code == 1
+
+
+def test_all_that_died_of_an_error_or_of_any_are_told_again(house: House) -> None:
+    def die(unit: Unit) -> None:
+        dead = replace(message(50), person_id=PersonId(7), state=OutboxState.DEAD)
+        for number, error in ((50, "http_400"), (51, "http_400"), (52, "bad_credentials"), (53, "no_channel")):
+            unit.outbox.add([replace(dead, id=OutboxId(number), key=f"k{number}", error=error)])
+
+    def dead() -> list[int]:
+        return sorted(one["id"] for one in house.admin("outbox", "list", "--json").data)
+
+    done_in(house, die)
+    assert "2 on telegram died of: http_400" in house.admin("outbox", "list").out
+    assert house.admin("outbox", "retry", "--error", "http_400").out == "2 messages are told again\n"
+    assert dead() == [52, 53]
+    nothing = house.admin("outbox", "retry", "--error", "http_400", "--json")
+    assert (nothing.code, nothing.data) == (1, {"count": 0})
+    assert house.admin("outbox", "retry", "--all", "--json").data == {"count": 2}
+    assert dead() == []
+    for words in ((), ("50", "--all"), ("--error", "http_400", "--all"), ("50", "--error", "x")):
+        assert house.admin("outbox", "retry", *words).code == 2, words
 
 
 def _event(number: int, gateway: str, state: InboxState, body: bytes = b"{}") -> InboxEvent:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-WANDERING: Final = ("commit:tick:", "commit:write_visits:")
+WANDERING: Final = ("commit:tick:", "commit:write_visits:", "commit:seal_trail:")
 """Written by timers about every ten seconds, in whatever step that is: to die at one of each anywhere is enough."""
 
 NOT_TOGETHER: Final = (("buy", "pin"), ("buy again", "pin again"), ("pin again", "refund"))

@@ -136,13 +136,14 @@ class CountedHttp(Http):
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         shown_path: str | None = None,
     ) -> Result:
         name = "/".join(urlsplit(url).path.split("/")[-2:])
         assert self.points is not None, "given to it with the house"
         with self.points.under_way():
             self.points.hit(f"call:{name}:before")
-            result = await super().call(method, url, headers=headers, body=body, form=form, shown_path=shown_path)
+            result = await super().call(method, url, headers=headers, body=body, form=form, content=content, shown_path=shown_path)
             self.points.hit(f"call:{name}:after")
         return result
 

@@ -150,7 +150,15 @@ def test_final_states_have_no_exit(life: AnyLife) -> None:
 
 @each_life
 def test_a_thing_is_born_in_one_state(life: AnyLife) -> None:
-    first = {"link": "ACTIVE", "order": "PAID", "escrow": "PENDING", "dispute": "OPEN", "refund": "ASKED", "chargeback": "OPEN", "checkout": "OPEN"}
+    first = {
+        "link": "ACTIVE",
+        "order": "PAID",
+        "escrow": "PENDING",
+        "dispute": "OPEN",
+        "refund": "ASKED",
+        "chargeback": "OPEN",
+        "checkout": "OPEN",
+    }
     assert [state.value for state in life.initial] == [first.get(life.name, "CREATED")]
 
 

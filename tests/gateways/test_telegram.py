@@ -160,7 +160,7 @@ async def test_what_goes_wrong_with_sending(stage: Stage, fault: str, detail: di
 async def test_flood_control_silences_everybody_for_as_long_as_told(stage: Stage) -> None:
     """O1."""
     seconds = [1000.0]
-    messenger = TelegramMessenger(stage.bot, Pace(lambda: seconds[0], chat_burst=3), most_wait_s=0)
+    messenger = TelegramMessenger(stage.bot, Pace(lambda: seconds[0], 1e15, chat_burst=3), most_wait_s=0)
     stage.plant("429", retry_after=7)
     assert (await messenger.send(str(PERSON), Message("x"))).retry_after_s == 7
     assert await messenger.send("1002", Message("x")) == Sent(Delivery.LATER, retry_after_s=7, error="pace")

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from domain.errors import NotForSale
+from domain.ids import OutboxId
 from domain.order import Due, Order, Reason
 from domain.person import ChannelKind
-from domain.ports import Unit
+from domain.ports import Delivery, Sent, Unit
 from jobs.sweeps import Timers
 from tests.factories import admin, buyer, manager
 from tests.fakes import NullBell
@@ -22,7 +23,7 @@ from usecases.checkouts import NewCheckout, start_checkout
 from usecases.disputes import open_dispute, refund_dispute, resolve_dispute
 from usecases.hall import Hall
 from usecases.orders import cancel_order, confirm_delivery, run_order_timer
-from usecases.outbox import claim_messages
+from usecases.outbox import claim_messages, record_sent
 from usecases.sweeps import due_orders
 
 MICROSECOND = timedelta(microseconds=1)
@@ -206,8 +207,15 @@ async def test_two_workers_never_take_the_same_message(arena: Arena) -> None:
     for _ in range(10):
         arena.street.paid()
     waiting = arena.count("outbox", "state = 'WAITING'")
+    claimed: list[OutboxId] = []
     async with arena.opened() as store:
-        taken = await arena.race(store, *[lambda unit: [message.id for message in claim_messages(unit, 7, ChannelKind.TELEGRAM)]] * 20)
-    assert refusals(taken) == []
-    claimed = [number for one in taken if not isinstance(one, Failed) for number in one]
+        for _ in range(waiting):  # a person's messages go out one after the other: the next ones when these are told
+            taken = await arena.race(store, *[lambda unit: [message.id for message in claim_messages(unit, 7, ChannelKind.TELEGRAM)]] * 20)
+            assert refusals(taken) == []
+            now = [number for one in taken if not isinstance(one, Failed) for number in one]
+            if not now:
+                break
+            for number in now:
+                await store.write(record_sent, number, Sent(Delivery.SENT))
+            claimed += now
     assert len(claimed) == len(set(claimed)) == waiting

@@ -15,7 +15,7 @@ from tests.races.arena import Arena
 from tests.races.test_callbacks import arrives, counts
 from usecases.settlement import Received
 
-LEAST_STATEMENTS = 3
+LEAST_STATEMENTS = 2
 
 
 @dataclass

@@ -22,6 +22,7 @@ from domain.ports import Unit
 from domain.records import Card, GatewaySettings, InboxEvent, OutboxMessage
 from tests.storage import ground
 from tests.storage.ground import MINUTE, NOON, LoadedDice, Store, count, message, opened, surroundings
+from usecases.pacing import take_share
 
 NOBODY_FIRST = (sqlite3.IntegrityError, psycopg.IntegrityError)
 
@@ -106,20 +107,25 @@ async def test_an_id_of_a_provider_is_given_to_one_message_of_a_channel(furnishe
     assert await furnished.read(lambda unit: unit.outbox.by_ref(ChannelKind.EMAIL, "ATPid_1")) is None
 
 
-async def test_places_in_time_are_given_once_to_all_who_ask_at_the_same_moment(furnished: Store) -> None:
-    """T2: one row for all processes; nobody's places overlap with another's, and a hold moves them all."""
-    every = timedelta(milliseconds=10)
+async def test_a_provider_is_silent_until_the_latest_that_was_said(furnished: Store) -> None:
+    """O1: one row for all processes, and one for each provider."""
 
-    async def take(count: int, until: timedelta = MINUTE) -> tuple[datetime, bool]:
-        return await furnished.write(lambda unit: unit.limits.take_places("telegram", count, every, NOON, NOON + until))
+    async def hold(name: str, until: timedelta) -> datetime:
+        return await furnished.write(lambda unit: unit.limits.hold_places(name, NOON + until))
 
-    took = await asyncio.gather(*(take(3) for _ in range(20)))
-    assert sorted(took) == [(NOON + every * 3 * number, True) for number in range(20)]
-    assert await take(1, timedelta(0)) == (NOON + every * 60, False)
-    assert await furnished.write(lambda unit: unit.limits.take_places("sms", 1, every, NOON, NOON)) == (NOON, True)
-    await furnished.write(lambda unit: unit.limits.hold_places("telegram", NOON + MINUTE))
-    await furnished.write(lambda unit: unit.limits.hold_places("telegram", NOON + MINUTE / 2))
-    assert await take(1) == (NOON + MINUTE, True)
+    assert await hold("telegram", MINUTE) == NOON + MINUTE
+    assert await asyncio.gather(*(hold("telegram", MINUTE / 2) for _ in range(5))) == [NOON + MINUTE] * 5
+    assert await hold("telegram", MINUTE * 2) == NOON + MINUTE * 2
+    assert await hold("sms", timedelta(0)) == NOON
+
+
+async def test_a_limit_is_shared_out_once_to_all_who_ask_at_the_same_moment(furnished: Store) -> None:
+    """T2: the row is held while it is read and written, so nobody is given what another one has."""
+    took = await asyncio.gather(*(furnished.write(take_share, "telegram", 0, 30, 0, 30) for _ in range(8)))
+    assert len({who for who, _, _ in took}) == 8
+    kept = await furnished.read(lambda unit: unit.marks.get("pace:telegram"))
+    assert kept is not None and len(kept) == 8
+    assert sum(held["has"] for held in kept.values()) == 30
 
 
 async def test_what_is_over_is_thrown_away_a_few_at_a_time_and_what_is_about_an_order_is_kept(engine_url: str, furnished: Store) -> None:

@@ -131,9 +131,44 @@ def test_what_is_long_over_is_thrown_away(street: Street, ground: Ground) -> Non
 
 def test_one_that_is_told_to_wait_tells_all(street: Street, ground: Ground) -> None:
     """O1: the others hear of it at once, and a provider's wait is not another's."""
-    first, taken = ground.unit(pacing.take_places, "telegram", 3, SECOND / 10, SECOND * 0)
-    assert (first, taken) == (ground.clock.at, True)
     ground.unit(pacing.hold_places, "telegram", 30 * SECOND)
     assert ground.wakes == [(pacing.PACES, {"name": "telegram", "seconds": 30.0})]
-    assert ground.unit(pacing.take_places, "telegram", 1, SECOND / 10, SECOND * 0) == (ground.clock.at + 30 * SECOND, False)
-    assert ground.unit(pacing.take_places, "sms", 1, SECOND / 10, SECOND * 0)[1]
+    assert ground.unit(pacing.take_share, "telegram", 0, 30, 0, 1)[2] == ground.clock.at + 30 * SECOND
+    assert ground.unit(pacing.take_share, "sms", 0, 30, 0, 1)[2] == ground.clock.at
+
+
+def test_a_limit_is_shared_by_those_who_want_it(street: Street, ground: Ground) -> None:
+    """T2: who has much gives way as fast as what it sent is forgotten; whoever is not heard of any more has nothing."""
+
+    def take(who: int, keeps: int, wants: int) -> tuple[int, int]:
+        who, share, _ = ground.unit(pacing.take_share, "telegram", who, 30, keeps, wants)
+        return who, share
+
+    first, share = take(0, 0, 30)
+    assert share == 30
+    second, share = take(0, 0, 30)
+    assert (second != first, share) == (True, 0)
+    assert take(first, 30, 30) == (first, 15)
+    assert take(second, 0, 30) == (second, 0)
+    assert take(first, 20, 30) == (first, 15)
+    assert take(second, 0, 30) == (second, 10)
+    assert take(first, 0, 0) == (first, 0)
+    assert take(second, 10, 30) == (second, 30)
+    street.later(pacing.LEASE)
+    assert take(first, 0, 1) == (first, 30)
+
+
+@pytest.mark.parametrize(
+    "wants,shares",
+    [
+        ({"a": 3}, {"a": 10}),
+        ({"a": 1, "b": 50}, {"a": 1, "b": 9}),
+        ({"a": 50, "b": 50}, {"a": 5, "b": 5}),
+        ({"a": 1, "b": 2}, {"a": 4, "b": 5}),
+        ({"a": 8, "b": 8, "c": 8}, {"a": 4, "b": 3, "c": 3}),
+        ({str(number): 1 for number in range(12)}, {str(number): int(number not in {8, 9}) for number in range(12)}),
+    ],
+)
+def test_what_is_fair(wants: dict[str, int], shares: dict[str, int]) -> None:
+    assert pacing.fair_shares(wants, 10) == shares
+    assert sum(shares.values()) <= 10

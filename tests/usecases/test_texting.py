@@ -100,6 +100,14 @@ def test_a_message_without_an_id_is_sent_all_the_same(ground: Ground) -> None:
     assert sent(ground, None).payload == {"result": "no"}
 
 
+def test_an_id_that_was_given_to_another_message_brings_this_one_no_reports(ground: Ground) -> None:
+    first = sent(ground)
+    report(ground, "Success")
+    second = sent(ground, key="another")
+    assert (now(ground, first).ref, second.ref, second.report, second.state) == (REF, None, "", OutboxState.SENT)
+    assert channel(ground) is ChannelState.ACTIVE
+
+
 def test_a_report_a_hundred_times_is_one_report(ground: Ground) -> None:
     """C1."""
     sent(ground)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,16 +24,33 @@ TURN = {"sessionId": "ATUid_1", "phoneNumber": "+254733000001", "networkCode": "
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
+class Slow:
+    """A store that does nothing until it is told to, and is then perhaps lost."""
+
+    def __init__(self, store: Any, lost: bool) -> None:
+        self._store, self._lost, self.goes_on = store, lost, asyncio.Event()
+
+    async def write(self, *args: Any) -> Any:
+        await self.goes_on.wait()
+        if self._lost:
+            raise StoreUnavailable("gone")
+        return await self._store.write(*args)
+
+
 @dataclass
 class Here:
     ground: Ground
     away: bool = False
+    slow: Any = None
     over: list[tuple[str, str]] = field(default_factory=list)
 
     async def turn(self, session: str, phone: Phone, text: str) -> Reply:
         if self.away:
             raise StoreUnavailable("gone")
         hall = self.ground.hall
+        if self.slow is not None:
+            slow_hall = replace(hall, store=self.slow)
+            return await UssdMouth(slow_hall, Engine(DIALOGS, hall.abilities), 0, within_s=0.2).hear(Dialled(session, phone, text))
         return await UssdMouth(hall, Engine(DIALOGS, hall.abilities), 0).hear(Dialled(session, phone, text))
 
     async def post(self, body: Any, path: str = f"/ussd/{SECRET}") -> tuple[int, str]:
@@ -117,6 +134,22 @@ async def test_a_turn_that_cannot_be_kept_ends_with_a_sentence(here: Here) -> No
     """K6: an operator shows nothing of a 503."""
     here.away = True
     assert await here.post(TURN) == (200, "END Trouble. Nothing was taken.")
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["late", "never kept"])
+async def test_a_slow_database_is_answered_in_time_and_the_turn_goes_on(here: Here, lost: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """T14, K6: the operator waits for ten seconds and then shows nothing; whoever dials again is where the late turn left them."""
+    first = (await here.post(TURN))[1]
+    here.slow = Slow(here.ground.hall.store, lost)
+    async with asyncio.timeout(3):
+        status, said = await here.post({**TURN, "text": "1"})
+    assert (status, said.partition(".")[0]) == (200, "END We are slow just now")
+    here.slow.goes_on.set()
+    await here.ground.hall.drain()
+    here.slow = None
+    assert ("ussd_turn_not_kept" if lost else "ussd_turn_late") in capsys.readouterr().out
+    again = (await here.post({**TURN, "text": "1"}))[1]
+    assert again.startswith("CON ") and again != first
 
 
 @pytest.mark.parametrize("status", ["Success", "Incomplete", "Failed", "Odd"])

@@ -38,11 +38,13 @@ async def test_nothing_but_what_is_meant_can_be_set(api: Api, field: str) -> Non
     """W4: a field that is not in the document is refused by name, at every address that has a body."""
     owner, number, before = api.world.keys["owner"], (await api.order())[0], api.books()
     bodies = {"createLink": LINK, "changeLink": {"name": "x"}, "purchase": BUY, "processPayment": {"checkout": "x"}, "enterDeliveryCode": {"code": "1"},
-              "openDispute": {"reason": "other"}}  # fmt: skip
+              "openDispute": {"reason": "other"}, "createWebhook": {"url": "https://shop.example/hook"}, "changeWebhook": {"enabled": True},
+              "replayFailed": {"since": "2026-11-01T00:00:00Z"}}  # fmt: skip
     for endpoint in ENDPOINTS:
         if endpoint.body is None:
             continue
         path = endpoint.path.replace("{number}", number).replace("{code}", api.world.links["ours"])
+        path = path.replace("{webhook}", "1").replace("{delivery}", "1")
         said = await api.ask(endpoint.method, path, {**bodies.get(endpoint.name, {}), field: "PAID"}, bearer=owner)
         assert (said.status, said.body["errors"][0]) == (400, {"field": field, "reason": "unknown_field", "facts": {}})
     nested = await api.ask("POST", "/api/v1/seller/links", {**LINK, "price": {**LINK["price"], field: 1}}, bearer=owner)

@@ -81,7 +81,9 @@ class LinkChanges(Request):
 
 class PurchaseBody(Request):
     name: str = Field(min_length=1, max_length=MOST_NAME)
-    phone: str | None = Field(None, min_length=6, max_length=24, description="The M-PESA number that is asked to pay; other methods need none.")
+    phone: str | None = Field(
+        None, min_length=6, max_length=24, description="The M-PESA number that is asked to pay; other methods need none."
+    )
     quantity: int = Field(1, ge=1, le=MOST_QUANTITY)
     method: Method = Method.MPESA
     address: str = Field("", max_length=300)
@@ -131,7 +133,9 @@ class WalletPage(Request):
 
 
 class CallbackQuery(Request):
-    token: str = Field("", max_length=100, description="Daraja: of the attempt or refund. The others: of the organization whose own account it is.")
+    token: str = Field(
+        "", max_length=100, description="Daraja: of the attempt or refund. The others: of the organization whose own account it is."
+    )
     kind: Literal["stk", "reversal", "reversal-late"] = "stk"
 
 
@@ -181,7 +185,9 @@ class PublicLink(Shown):
 
 
 class NextStep(Shown):
-    type: Literal["redirect", "prompt"] = Field(description="`redirect`: send the payer to `url`. `prompt`: the request comes to their phone.")
+    type: Literal["redirect", "prompt"] = Field(
+        description="`redirect`: send the payer to `url`. `prompt`: the request comes to their phone."
+    )
     url: str | None = None
 
 

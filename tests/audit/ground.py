@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from domain.by_hand import Told
 from domain.ids import AttemptId, FileId, OrganizationId, PersonId
 from domain.life import AttemptState
 from domain.money import Money
@@ -24,9 +25,9 @@ from payloom.audit import Report, audit, reader
 from payloom.settings import Settings
 from storage.statements import POSTGRES, Session
 from tests.storage.ground import AUDIT_KEY, NOON, StillClock, Store, raw
-from usecases import checkouts, disputes, links, orders, payments, refunds, settlement
+from usecases import checkouts, disputes, links, orders, payments, refunds, settlement, strays
 from usecases.checkouts import NewCheckout
-from usecases.gateways import save_credentials
+from usecases.gateways import PLATFORM, save_credentials
 from usecases.seals import seal_trail
 
 ABILITY = Ability("daraja", frozenset({Method.MPESA}), frozenset({"KES"}), {"KES": 100}, 100, 25_000_000, True, Proof.HINT)
@@ -190,7 +191,7 @@ def number(unit: Unit, world: World, name: str) -> str:
 
 
 def odd_money(unit: Unit, world: World) -> None:
-    """Double, short, more than asked, late, cancelled, failed, unanswered."""
+    """Double, short, more than asked, late, cancelled, failed, unanswered, and what names nothing of ours."""
     for name, code, minor in (("short", "goods", 100_000), ("surplus", "goods", 300_000)):
         attempt = begin(unit, world.codes[code], name)
         paid(unit, attempt, minor)
@@ -215,6 +216,7 @@ def odd_money(unit: Unit, world: World) -> None:
     shop = unit.organizations.save(replace(shop, late_money="refund"))
     paid(unit, never)
     begin(unit, world.codes["goods"], "ringing")
+    strays.keep_apart(unit, PLATFORM, Told("SKL41BC22D", Money(70_000, "KES"), "600100", "no such account"))
     world.attempts |= {"double": first.id, "late": late.id, "refused_late": never.id}
 
 

@@ -332,8 +332,8 @@ async def test_nothing_of_the_trail_is_ours_with_another_key(house: Lived) -> No
 def test_the_tampering_is_of_every_table_that_holds_money_or_its_story() -> None:
     """A table that is added has to be thought of here as well."""
     thought_of = {
-        "answered", "api_keys", "attempts", "audit", "audit_seals", "cards", "channels", "checkouts", "codes", "conversations", "disputes",
-        "entries", "files", "gateway_settings", "inbox", "limits", "link_days", "links", "marks", "members", "orders", "organizations", "outbox",
-        "paces", "payments", "persons", "postings", "refunds", "wallets", "webhook_deliveries", "webhook_endpoints", "webhook_events",
+        "answered", "api_keys", "attempts", "audit", "audit_seals", "cards", "channels", "chargebacks", "checkouts", "codes", "conversations", "disputes",
+        "entries", "files", "gateway_settings", "inbox", "limits", "link_days", "links", "lookups", "marks", "members", "orders", "organizations", "outbox",
+        "paces", "payments", "persons", "postings", "refunds", "strays", "wallets", "webhook_deliveries", "webhook_endpoints", "webhook_events",
     }  # fmt: skip
     assert {table.name for table in metadata.tables.values()} == thought_of

@@ -1,0 +1,16 @@
+"""Group pay: one checkout split among payers."""
+
+from __future__ import annotations
+
+revision = "0009"
+down_revision: str | None = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

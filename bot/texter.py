@@ -15,6 +15,7 @@ from domain.ports import Delivery, House, Message, Messenger, Sent, Unit
 from domain.records import OutboxMessage
 from domain.rights import MEMBERS
 from domain.tokens import Purpose
+from templates.late import late_values
 from templates.words import Words, words
 from usecases.carry import FACT as CARRY
 from usecases.carry import carried_code
@@ -68,6 +69,8 @@ class SmsTeller:
             return t.html("sms.carry.joined", name=message.payload["name"])
         if message.fact == "screen":
             return escape(message.payload.get("text", ""), quote=False)
+        if message.fact == "late_money":
+            return t.html("sms.late.ask", **late_values(message.payload))
         if telling.view is None:
             waits = telling.waits_for is not None and message.payload.get("checkout") == telling.waits_for
             return f"{plain_text(t, message)} {t.html('sms.go_on')}" if waits else plain_text(t, message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.ids import AttemptId, ChargebackId, OrderId, OrganizationId, RefundId
+from domain.ids import AttemptId, ChargebackId, CheckoutId, OrderId, OrganizationId, RefundId
 from domain.ledger import AccountKind, Entry, LedgerAccount, Posting, transfer
 from domain.money import Money
 
@@ -29,6 +29,11 @@ def in_transit(refund_id: RefundId) -> LedgerAccount:
     return LedgerAccount(AccountKind.REFUNDS_IN_TRANSIT, str(refund_id))
 
 
+def shares_account(checkout_id: CheckoutId) -> LedgerAccount:
+    """What some have paid of a group checkout that is not full yet."""
+    return LedgerAccount(AccountKind.SHARES, str(checkout_id))
+
+
 def direct_clearing(organization_id: OrganizationId, gateway: str) -> LedgerAccount:
     """What an organization's own short code has taken: a memo, not our money."""
     return LedgerAccount(AccountKind.DIRECT_CLEARING, f"{organization_id}.{gateway}")
@@ -49,6 +54,16 @@ FEES = LedgerAccount(AccountKind.FEES, "platform")
 def capture(attempt_id: AttemptId, order_id: OrderId, organization_id: OrganizationId, gateway: str, money: Money) -> Entry:
     """A payment arrived: held for the order. Cause: the attempt."""
     return transfer("capture", f"attempt:{attempt_id}", clearing(gateway), escrow_account(order_id), money, organization_id)
+
+
+def share_held(attempt_id: AttemptId, checkout_id: CheckoutId, organization_id: OrganizationId, gateway: str, money: Money) -> Entry:
+    """A share of a group checkout was paid: kept with the others until they are all there. Cause: the attempt."""
+    return transfer("share_held", f"attempt:{attempt_id}", clearing(gateway), shares_account(checkout_id), money, organization_id)
+
+
+def shares_gathered(order_id: OrderId, checkout_id: CheckoutId, organization_id: OrganizationId, money: Money) -> Entry:
+    """The last share was paid: all of them are held for the order now. Cause: the order."""
+    return transfer("shares_gathered", f"order:{order_id}", shares_account(checkout_id), escrow_account(order_id), money, organization_id)
 
 
 def capture_direct(attempt_id: AttemptId, organization_id: OrganizationId, gateway: str, money: Money) -> Entry:
@@ -72,6 +87,18 @@ def stray_matched(stray_id: int, account: LedgerAccount, money: Money, organizat
     return transfer(
         "stray_matched", f"stray:{stray_id}", LedgerAccount(AccountKind.SUSPENSE, str(stray_id)), account, money, organization_id
     )
+
+
+def stray_returned(stray_id: int, account: LedgerAccount, money: Money, organization_id: OrganizationId | None) -> Entry:
+    """It went back to whoever paid it. Cause: the stray."""
+    return transfer(
+        "stray_returned", f"stray:{stray_id}", LedgerAccount(AccountKind.SUSPENSE, str(stray_id)), account, money, organization_id
+    )
+
+
+def late_accepted(attempt_id: AttemptId, organization_id: OrganizationId, account: LedgerAccount, money: Money) -> Entry:
+    """The reverse of `unexpected`: the seller takes the late money, and it is booked as a capture. Cause: the attempt."""
+    return transfer("late_accepted", f"attempt:{attempt_id}", suspense(attempt_id), account, money, organization_id)
 
 
 def disproved(attempt_id: AttemptId, order_id: OrderId, organization_id: OrganizationId, money: Money) -> Entry:
@@ -118,6 +145,16 @@ def chargeback_won(
 ) -> Entry:
     """The reverse of `chargeback`: the bank decided for the seller, and the money is where it was."""
     return transfer("chargeback_won", f"chargeback:{chargeback_id}", account, source, money, organization_id)
+
+
+def owed_taken(cause: str, organization_id: OrganizationId, money: Money) -> Entry:
+    """What an organization owes us, out of its wallet. Cause: the fact after which there was something to take, or something owed."""
+    return transfer("owed_taken", cause, wallet(organization_id), receivable(organization_id), money, organization_id)
+
+
+def owed_returned(cause: str, organization_id: OrganizationId, money: Money) -> Entry:
+    """A debt that the wallet had paid is given up (the bank decided for the seller): back into the wallet."""
+    return transfer("owed_returned", cause, receivable(organization_id), wallet(organization_id), money, organization_id)
 
 
 def refund_returned(

@@ -258,9 +258,21 @@ class StrayState(StrEnum):
 
     WAITING = "WAITING"
     MATCHED = "MATCHED"
+    RETURNING = "RETURNING"
+    RETURNED = "RETURNED"
 
 
-STRAY: Final = Life("stray", frozenset({StrayState.WAITING}), Move(StrayState.WAITING, StrayState.MATCHED, _GATEWAY))
+_DESK: Final = frozenset({Party.ADMIN})
+STRAY: Final = Life(
+    "stray",
+    frozenset({StrayState.WAITING}),
+    Move(StrayState.WAITING, StrayState.MATCHED, _GATEWAY | _DESK),
+    Move(StrayState.WAITING, StrayState.RETURNING, _DESK),
+    Move(StrayState.WAITING, StrayState.RETURNED, _GATEWAY | _DESK),
+    Move(StrayState.RETURNING, StrayState.RETURNED, _GATEWAY | _DESK),
+    Move(StrayState.RETURNING, StrayState.WAITING, _GATEWAY | _DESK),
+)
+"""Sent back it is never a second time by itself: without an answer it stays RETURNING until a person says what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +303,10 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """Money in suspense that no checkout is known for; (gateway, receipt) is unique. Whoever shows its receipt for a checkout has it matched."""
+    """Money in suspense that no checkout is known for; (gateway, receipt) is unique. Whoever shows its receipt for a checkout has it matched.
+
+    `ref` is the gateway's id of its return, or what a person wrote down who returned it by hand; `result` what the gateway said of it last.
+    """
 
     id: StrayId
     gateway: str
@@ -305,6 +320,10 @@ class Stray:
     attempt_id: AttemptId | None = None
     matched_at: datetime | None = None
     version: int = 0
+    ref: str | None = None
+    result: str | None = None
+    asked_at: datetime | None = None
+    returned_at: datetime | None = None
 
 
 def look_again(lookup: Lookup, now: datetime) -> datetime | None:
@@ -353,10 +372,11 @@ class HandPaid(Protocol):
     def save_lookup(self, lookup: Lookup) -> Lookup: ...
     def lookups_due(self, now: datetime, limit: int) -> Sequence[LookupId]: ...
     def stray(self, gateway: str, receipt: str) -> Stray | None: ...
+    def stray_by_id(self, stray_id: StrayId) -> Stray | None: ...
     def add_stray(self, stray: Stray) -> None: ...
     def save_stray(self, stray: Stray) -> Stray: ...
     def strays_waiting(self, limit: int) -> Sequence[Stray]:
-        """Oldest first."""
+        """Those that are nobody's yet, the ones that are on their way back too; oldest first."""
         ...
 
     def checkout_numbered(self, number: str) -> Checkout | None: ...

@@ -22,6 +22,7 @@ class AccountKind(StrEnum):
     DIRECT_SALES = "direct_sales"
     DIRECT_CLEARING = "direct_clearing"
     RECEIVABLE = "receivable"
+    SHARES = "shares"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ CARRIERS: Final[Mapping[Method, tuple[str, ...]]] = {
     Method.PAYPAL: ("paypal",),
     Method.PAYTABS: ("paytabs",),
     Method.MOYASAR: ("moyasar",),
+    Method.TELEGRAM: ("telegram",),
 }
-"""Gateways in order of preference. A method that is not here (Telegram's own invoices) is carried by nobody on a page of ours."""
+"""Gateways in order of preference."""
 
 AT_HOME: Final[Mapping[str, tuple[str, ...]]] = {"SAR": ("moyasar", "paytabs"), "AED": ("paytabs",), "KWD": ("paytabs",)}
 """Currencies that some gateways settle at home: those go first there, whatever the preference elsewhere."""
@@ -30,7 +31,7 @@ AT_HOME: Final[Mapping[str, tuple[str, ...]]] = {"SAR": ("moyasar", "paytabs"), 
 _CARDS: Final = (Method.VISA, Method.MASTERCARD, Method.APPLE_PAY, Method.GOOGLE_PAY)
 _PAGES: Final = (Method.PAYTABS, Method.MOYASAR)
 ORDER: Final[Mapping[str, tuple[Method, ...]]] = {
-    "KES": (Method.MPESA, *_CARDS, Method.PAYPAL, Method.MADA, Method.STC_PAY, *_PAGES),
+    "KES": (Method.MPESA, *_CARDS, Method.TELEGRAM, Method.PAYPAL, Method.MADA, Method.STC_PAY, *_PAGES),
     "SAR": (
         Method.MADA,
         Method.APPLE_PAY,
@@ -38,13 +39,16 @@ ORDER: Final[Mapping[str, tuple[Method, ...]]] = {
         Method.VISA,
         Method.MASTERCARD,
         Method.GOOGLE_PAY,
+        Method.TELEGRAM,
         *_PAGES,
         Method.PAYPAL,
         Method.MPESA,
     ),
 }
 """How a buyer is shown the methods, by currency."""
-ELSEWHERE: Final = (*_CARDS, Method.PAYPAL, Method.MADA, Method.STC_PAY, *_PAGES, Method.MPESA)
+ELSEWHERE: Final = (*_CARDS, Method.TELEGRAM, Method.PAYPAL, Method.MADA, Method.STC_PAY, *_PAGES, Method.MPESA)
+ONLY_RIYALS: Final = frozenset({Method.MADA, Method.STC_PAY})
+"""Saudi schemes, which pay in no other currency whoever carries them."""
 WHOLE_PAGES: Final = frozenset(_PAGES)
 """A gateway's whole page, on which the payer picks: shown only where no card or wallet of such pages is shown by its own name."""
 
@@ -107,6 +111,8 @@ def _carrier(gateway: str, method: Method, money: Money, accounts: Mapping[str, 
     account, ability = accounts.get(gateway), abilities.get(gateway)
     if account is None or ability is None or not (account.own or account.ours):
         raise CannotPay(method=str(method), reason="not_configured")
+    if method in ONLY_RIYALS and money.currency != "SAR":
+        raise CannotPay(method=str(method), reason="currency")
     check_payable(ability, method, money)
     if account.paused:
         raise CannotPay(method=str(method), reason="paused")
@@ -121,7 +127,7 @@ def offers(money: Money, accounts: Mapping[str, Account], abilities: Mapping[str
 def shown(every: Collection[Offer]) -> tuple[Offer, ...]:
     """What a buyer sees: those that work, and a whole page only where nothing on such a page has a name of its own."""
     usable = [one for one in every if one.carriers]
-    named = any(one.method not in {*WHOLE_PAGES, Method.MPESA, Method.PAYPAL} for one in usable)
+    named = any(one.method not in {*WHOLE_PAGES, Method.MPESA, Method.PAYPAL, Method.TELEGRAM} for one in usable)
     return tuple(one for one in usable if one.method not in WHOLE_PAGES or not named)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol, runtime_checkable
 
-from domain.errors import CannotPay
+from domain.errors import BadInput, CannotPay
 from domain.ids import AttemptId, CheckoutId, LinkId, OrderId, OrganizationId, PaymentId, PersonId, RefundId
 from domain.life import AttemptState, CheckoutState, PaymentState, RefundState
 from domain.money import Money
@@ -88,6 +88,15 @@ class Checkout:
     ended_at: datetime | None = None
     order_id: OrderId | None = None
     version: int = 0
+    group_id: CheckoutId | None = None
+    shares: int = 0
+    paid_by: AttemptId | None = None
+    """Of a group checkout: `shares` is into how many parts it is split. Of a share of one: `group_id` is the whole, `shares` how many of its
+    parts these are, `paid_by` whose money is held for them (domain/group.py)."""
+
+    @property
+    def is_group(self) -> bool:
+        return self.shares > 0 and self.group_id is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,11 @@ class Refund:
     done_at: datetime | None = None
     version: int = 0
 
+    @property
+    def is_of_price(self) -> bool:
+        """Of what was paid for an order, or for a share of one that never was; the rest is what came beside it."""
+        return self.order_id is not None or self.source.startswith("shares:")
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -209,7 +223,9 @@ class About(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of a gateway's own books, for reconciliation: `money` as it moved there, signed by `about` (a refund and a chargeback go out)."""
+    """One line of a gateway's own books, for reconciliation: `money` as it moved there in the direction of `about` (a refund and a chargeback go
+    out), negative for what was turned back.
+    """
 
     about: About
     ref: str
@@ -271,6 +287,14 @@ def check_payable(ability: Ability, method: Method, money: Money) -> None:
         raise CannotPay(method=str(method), reason="too_large", limit=ability.most_minor)
 
 
+def check_part(ability: Ability, part: Money) -> None:
+    """Raises BadInput(refund) for a part of a payment that its gateway cannot give back: whole_only, step."""
+    if not ability.part_refunds:
+        raise BadInput("refund", "whole_only")
+    if part.amount_minor % ability.step_minor.get(part.currency, 1):
+        raise BadInput("refund", "step", limit=ability.step_minor[part.currency])
+
+
 def next_ask(attempt: Attempt, now: datetime) -> datetime | None:
     """When the gateway is asked about this attempt next, or None when a person has to look. Proof of a paid one is asked for sooner."""
     if attempt.settled_at is not None and attempt.proved_at is None:
@@ -290,6 +314,9 @@ class Checkouts(Protocol):
     def add(self, checkout: Checkout) -> None: ...
     def save(self, checkout: Checkout) -> Checkout: ...
     def due(self, now: datetime, limit: int) -> Sequence[CheckoutId]: ...
+    def shares_of(self, checkout_id: CheckoutId) -> Sequence[Checkout]:
+        """Everything that was ever taken of a group checkout, the first one first."""
+        ...
 
 
 class Payments(Protocol):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from domain.channel import ChannelKind as ChannelKind
 from domain.errors import BadInput
 from domain.ids import OrganizationId, PersonId
+from domain.late import LatePolicy
 from domain.phone import Phone
 from domain.rights import Party
 from domain.wants import PLAIN, Wants, Way
@@ -67,7 +68,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """Whoever sells. `fee_bps` is the platform's part of a release; `late_money` says what a late payment does: `accept` or `refund`."""
+    """Whoever sells. `fee_bps` is the platform's part of a release; `late_money` says what a late payment does (domain/late.py)."""
 
     id: OrganizationId
     name: str
@@ -75,7 +76,7 @@ class Organization:
     currency: str
     fee_bps: int
     created_at: datetime
-    late_money: str = "accept"
+    late_money: LatePolicy = LatePolicy.ASK
     frozen: bool = False
     features: dict[str, Any] = field(default_factory=dict)
     version: int = 0

@@ -12,10 +12,12 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from domain.by_hand import HandPaid
 from domain.chargeback import Chargebacks
 from domain.codes import Codes
+from domain.late import LateMoney
 from domain.link import Links
 from domain.order import Disputes, Orders
 from domain.payment import Checkouts, Gateway, Payments
 from domain.person import Conversations, Organizations, People
+from domain.reconcile import Reconciled
 from domain.records import Books, Files, Inbox, Keys, Limits, Marks, Outbox, Seals, Settings, Trail
 from domain.tokens import Tokens
 from domain.webhook import Webhooks
@@ -101,6 +103,10 @@ class Unit(Protocol):
     def codes(self) -> Codes: ...
     @property
     def by_hand(self) -> HandPaid: ...
+    @property
+    def reconciled(self) -> Reconciled: ...
+    @property
+    def late(self) -> LateMoney: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

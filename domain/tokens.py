@@ -28,6 +28,8 @@ class Purpose(StrEnum):
     MAIL = "mail"
     BY_HAND = "by_hand"
     LOOKUP = "lookup"
+    GROUP = "group"
+    GROUP_STARTER = "group_starter"
 
 
 class Tokens:

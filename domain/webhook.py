@@ -38,6 +38,7 @@ TYPES: Final[Mapping[str, str]] = {
     "chargeback_won": "chargeback.won",
     "chargeback_lost": "chargeback.lost",
     "payment_failed": "payment.failed",
+    "late_money": "late.money",
     "payment_disproved": "payment.disproved",
     "refund_done": "refund.done",
     "refund_delayed": "refund.delayed",

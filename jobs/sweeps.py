@@ -9,10 +9,12 @@ from typing import Any
 import structlog
 
 from domain.ids import OrderId
+from domain.late import LateId
 from domain.payment import Unreadable
 from domain.records import InboxEvent, RawEvent
-from usecases import checkouts, codes, links, orders, payments, refunds, settlement, sweeps
+from usecases import codes, group, late, links, orders, payments, refunds, settlement, sweeps
 from usecases.hall import Hall
+from usecases.updates import TELEGRAM
 
 BATCH = 100
 AT_ONCE = 16
@@ -49,14 +51,14 @@ async def _park(failed: Callable[[Any, Exception], Awaitable[Any]], thing: Any, 
 async def expire(hall: Hall) -> int:
     """Checkouts and links whose time is over."""
     due = await hall.store.read(sweeps.due_checkouts, BATCH)
-    await each(due, lambda checkout_id: hall.store.write(checkouts.expire_checkout, checkout_id))
+    await each(due, lambda checkout_id: hall.store.write(group.expire, checkout_id))
     over = await hall.store.read(sweeps.due_links, BATCH)
     await each(over, lambda link_id: hall.store.write(links.expire_link, link_id))
     return len(due) + len(over)
 
 
 class Timers:
-    """The orders' timers, behind a guard: a clock that jumped, or went back, fires nothing that moves money."""
+    """The timers of orders and of late money, behind a guard: a clock that jumped, or went back, fires nothing that moves money."""
 
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
@@ -86,10 +88,15 @@ class Timers:
         self._told = False
         due = await self._hall.store.read(sweeps.due_orders, BATCH)
         await each(due, lambda order_id: self._hall.store.write(orders.run_order_timer, order_id), self._rest)
-        return len(due)
+        undecided = await self._hall.store.read(late.due_late, BATCH)
+        await each(undecided, lambda late_id: self._hall.store.write(late.run_late_timer, late_id), self._rest_late)
+        return len(due) + len(undecided)
 
     async def _rest(self, order_id: OrderId, error: Exception) -> None:
         await self._hall.store.write(sweeps.rest_order, order_id, type(error).__name__)
+
+    async def _rest_late(self, late_id: LateId, error: Exception) -> None:
+        await self._hall.store.write(late.rest_late, late_id, type(error).__name__)
 
 
 async def forget_codes(hall: Hall) -> int:
@@ -123,7 +130,8 @@ async def ask_gateways(hall: Hall) -> int:
 
 async def apply_events(hall: Hall) -> int:
     """Provider events that were stored but could not be applied when they came."""
-    due = await hall.store.read(sweeps.due_events, tuple(hall.gateways), BATCH)
+    theirs = tuple(name for name in hall.gateways if name != TELEGRAM)
+    due = await hall.store.read(sweeps.due_events, theirs, BATCH)
     await each(due, lambda event: _apply_event(hall, event))
     return len(due)
 

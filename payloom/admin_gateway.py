@@ -13,11 +13,10 @@ from domain.tokens import Purpose
 from gateways.seals import CannotOpen
 from payloom.admin_desk import when
 from payloom.admin_task import Room, Said
-from payloom.carriers import FIELDS, PLAIN, Checks, platform_credentials
+from payloom.carriers import FIELDS, PLAIN, platform_credentials
 from usecases import admin
 from usecases.admin import DESK
-from usecases.gateways import PLATFORM, credentials_of, pause_gateway, save_credentials
-from usecases.hall import Hall
+from usecases.gateways import PLATFORM, credentials_of, hook_url, pause_gateway, save_credentials, try_credentials
 from usecases.lists import register as register_by_hand
 from usecases.webhooks import reseal_endpoint
 
@@ -43,27 +42,21 @@ async def configure(room: Room, *, gateway: str, organization: str) -> Said:
     credentials = dict(room.given)
     missing = [field.name for field in FIELDS[gateway] if field.needed and not credentials.get(field.name)]
     carrier = room.house.gateways[gateway]
-    wrong = "configuration" if missing or not isinstance(carrier, Checks) else await carrier.check(credentials)
+    wrong = "configuration" if missing else await try_credentials(carrier, credentials)
     if wrong is not None:
         needed = [field.name.replace("_", " ") for field in FIELDS[gateway] if field.needed]
-        told = _CHECKS.get(wrong, wrong).format(plain=PLAIN[gateway], fields=f"{', '.join(needed[:-1])} and {needed[-1]}")
+        told = _CHECKS.get(wrong, wrong).format(
+            plain=PLAIN[gateway], fields=" and ".join(filter(None, (", ".join(needed[:-1]), needed[-1])))
+        )
         return Said((told,), data={"error": wrong, "message": told}, code=1)
     actor = Actor(Party.ADMIN, "admin", None, owner)
     await room.write(lambda unit, _: save_credentials(unit, actor, gateway, credentials, tested=True))
     whose = organization or "the platform"
     lines = [f"{gateway} of {whose} is kept, sealed; {PLAIN[gateway]} accepted it"]
-    hook = hook_url(room.house.hall, gateway, owner)
+    hook = hook_url(room.house.hall.house, room.house.hall.tokens, gateway, owner)
     if hook:
         lines.append(f"its webhook posts to {hook}")
     return Said(lines, data={"gateway": gateway, "organization": owner} | ({"webhook": hook} if hook else {}))
-
-
-def hook_url(hall: Hall, gateway: str, owner: OrganizationId) -> str:
-    """Where an account's events are to be posted; empty for Daraja, which is told with each payment."""
-    if gateway == "daraja":
-        return ""
-    token = "" if owner == PLATFORM else f"/{hall.tokens.make(Purpose.SETTINGS, owner)}"
-    return f"{hall.house.base_url.rstrip('/')}/callbacks/{gateway}{token}"
 
 
 _REGISTERED: Final = {

@@ -53,8 +53,10 @@ def main(words: list[str]) -> int:
     if task is None:
         return 0
     from payloom.adminline import do  # noqa: PLC0415 - `--help` does without
+    from payloom.log import configure  # noqa: PLC0415 - as above
     from payloom.where import where  # noqa: PLC0415 - as above
 
+    configure(level="error")
     meant = where(town=wants.town, data=wants.data)
     said = do(meant, argv, task, collect(task.asks, meant, str(task.args.get("gateway", ""))))
     show(said, as_json=wants.json)

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
+from domain.credentials import Checks as Checks
+from domain.credentials import Field
 from domain.payment import Gateway
 from domain.ports import Clock
+from domain.tokens import Purpose, Tokens
 from gateways.http import Http
 from gateways.payments.daraja import Daraja
 from gateways.payments.moyasar import Moyasar
 from gateways.payments.paypal import PayPal
 from gateways.payments.paytabs import PayTabs
 from gateways.payments.stripe import Stripe
+from gateways.payments.telegram import TelegramInvoices
 from payloom.settings import Settings
-
-
-@runtime_checkable
-class Checks(Protocol):
-    """A gateway that can try credentials by one harmless call."""
-
-    async def check(self, credentials: Mapping[str, str]) -> str | None:
-        """None when they are accepted; `configuration` when not, `try_later` when nobody answered."""
-        ...
 
 
 @runtime_checkable
@@ -31,16 +25,7 @@ class Closes(Protocol):
     async def aclose(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One credential as it is asked for; what is no secret may be shown."""
-
-    name: str
-    question: str
-    secret: bool = True
-    needed: bool = True
-
-
+REGIONS: Final = ("KSA", "UAE", "EGYPT", "OMAN", "JORDAN", "KUWAIT", "IRAQ", "MOROCCO", "QATAR", "GLOBAL")
 _BEFORE: Final = Field("webhook_secret_before", "The webhook secret before, while it is being changed [none]", needed=False)
 FIELDS: Final[Mapping[str, tuple[Field, ...]]] = {
     "daraja": (
@@ -48,7 +33,7 @@ FIELDS: Final[Mapping[str, tuple[Field, ...]]] = {
         Field("consumer_secret", "Consumer secret"),
         Field("short_code", "Short code", secret=False),
         Field("passkey", "Passkey of the short code"),
-        Field("transaction_type", "PAYBILL or BUYGOODS [PAYBILL]", secret=False, needed=False),
+        Field("transaction_type", "PAYBILL or BUYGOODS [PAYBILL]", secret=False, needed=False, options=("PAYBILL", "BUYGOODS")),
         Field("till", "Till number, for BUYGOODS [the short code]", secret=False, needed=False),
         Field("initiator", "Initiator, for refunds [none]", secret=False, needed=False),
         Field("security_credential", "Security credential, for refunds [none]", needed=False),
@@ -67,14 +52,19 @@ FIELDS: Final[Mapping[str, tuple[Field, ...]]] = {
     "paytabs": (
         Field("profile_id", "Profile ID", secret=False),
         Field("server_key", "Server key"),
-        Field("region", "Region: KSA, UAE, EGYPT, OMAN, JORDAN, KUWAIT, IRAQ, MOROCCO, QATAR or GLOBAL", secret=False),
+        Field("region", f"Region: {', '.join(REGIONS[:-1])} or {REGIONS[-1]}", secret=False, options=REGIONS),
         Field("server_key_before", "The server key before, while it is being changed [none]", needed=False),
     ),
     "moyasar": (Field("secret_key", "Secret key (sk_...)"), Field("webhook_secret", "Secret token of the webhook"), _BEFORE),
+    "telegram": (Field("provider_token", "Provider token of the bot, from @BotFather"),),
 }
 """What each gateway needs, in the order it is asked for."""
 
-PLAIN: Final[Mapping[str, str]] = {"daraja": "Daraja", "stripe": "Stripe", "paypal": "PayPal", "paytabs": "PayTabs", "moyasar": "Moyasar"}
+OWN_FIELDS: Final = {gateway: fields for gateway, fields in FIELDS.items() if gateway != "telegram"}
+"""Where an organization may have an account of its own: the bot's token is the platform's."""
+
+PLAIN: Final[Mapping[str, str]] = {"daraja": "Daraja", "stripe": "Stripe", "paypal": "PayPal", "paytabs": "PayTabs", "moyasar": "Moyasar",
+                                   "telegram": "Telegram"}  # fmt: skip
 
 
 def every_gateway(settings: Settings, http: Http, clock: Clock) -> dict[str, Gateway]:
@@ -82,11 +72,23 @@ def every_gateway(settings: Settings, http: Http, clock: Clock) -> dict[str, Gat
     callbacks, source_ips = settings.mpesa_callback_base or settings.base_url, frozenset(settings.mpesa_source_ips) or None
     return {
         "daraja": Daraja(http, settings.mpesa_api_base, clock, callbacks, source_ips),
-        "stripe": Stripe(http, settings.stripe_api_base, clock),
+        "stripe": Stripe(http, settings.stripe_api_base, clock, {"UGX": int(ugx)} if (ugx := settings.stripe_ugx_decimals) else None),
         "paypal": PayPal(http, settings.paypal_api_base, clock),
-        "paytabs": PayTabs(http, clock, settings.base_url, settings.paytabs_api_base or None),
+        "paytabs": PayTabs(http, clock, settings.base_url, settings.paytabs_api_base or None, thousandths=settings.paytabs_thousandths),
         "moyasar": Moyasar(http, settings.moyasar_api_base, settings.base_url),
+        "telegram": TelegramInvoices(
+            http,
+            settings.telegram_api_base,
+            settings.telegram_token.get_secret_value(),
+            lambda payload: _attempt_of(settings, payload),
+            clock,
+        ),
     }
+
+
+def _attempt_of(settings: Settings, payload: str) -> int | None:
+    """Which attempt an invoice is for, by the keyed mark in what we gave it along."""
+    return Tokens(settings.token_keys).read(Purpose.ATTEMPT, payload) if settings.token_keys else None
 
 
 def platform_credentials(settings: Settings) -> dict[str, dict[str, str]]:

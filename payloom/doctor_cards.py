@@ -10,7 +10,7 @@ from payloom.doctor_checks import FINE, NOTE, PROBLEM, Finding, Ground
 
 _AMOUNT: Final = 150_000
 """Minor units for which the methods are looked at: of no currency too little or too much."""
-_SANDBOXES: Final = ("sandbox", "_test_")
+_SANDBOXES: Final = ("sandbox", "_test_", ":TEST:")
 
 
 async def cards(ground: Ground) -> AsyncIterator[Finding]:
@@ -31,20 +31,20 @@ async def cards(ground: Ground) -> AsyncIterator[Finding]:
         await close(gateways)
         await http.aclose()
     for name, wrong in zip(tried, wrongs, strict=True):
-        setting = f"PAYLOOM_{name.upper()}"
+        setting, shown = f"PAYLOOM_{name.upper()}", "telegram payments" if name == "telegram" else name
         if wrong is None:
-            yield Finding(name, FINE, f"{PLAIN[name]} accepts the credentials")
+            yield Finding(shown, FINE, f"{PLAIN[name]} accepts the credentials")
         elif wrong == "try_later":
             yield Finding(
-                name, ground.outside, f"{PLAIN[name]} cannot be reached", f"is {setting}_API_BASE right, and may this machine speak out?"
+                shown, ground.outside, f"{PLAIN[name]} cannot be reached", f"is {setting}_API_BASE right, and may this machine speak out?"
             )
         else:
             yield Finding(
-                name, PROBLEM, f"{PLAIN[name]} does not accept the credentials ({wrong})", f"compare {setting}_... with its portal"
+                shown, PROBLEM, f"{PLAIN[name]} does not accept the credentials ({wrong})", f"compare {setting}_... with its portal"
             )
         base, first = getattr(ground.settings, f"{name}_api_base"), next(iter(given[name].values()))
         if not ground.town and any(mark in base or mark in first for mark in _SANDBOXES):
-            yield Finding(f"{name} sandbox", NOTE, "no real money moves there", "")
+            yield Finding(f"{shown} sandbox", NOTE, "no real money moves there", "")
 
 
 async def methods(ground: Ground) -> AsyncIterator[Finding]:

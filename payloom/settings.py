@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     telegram_mode: Literal["polling", "webhook"] = "polling"
     telegram_webhook_secret: Secrets = ()
     telegram_username: str = ""
+    telegram_provider_token: SecretStr = SecretStr("")
     telegram_per_s: float = Field(30, gt=0)
     admin_chat: str = ""
 
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     stripe_secret_key: SecretStr = SecretStr("")
     stripe_webhook_secret: SecretStr = SecretStr("")
     stripe_webhook_secret_before: SecretStr = SecretStr("")
+    stripe_ugx_decimals: Literal["", "0", "2"] = ""
     paypal_api_base: str = "https://api-m.sandbox.paypal.com"
     paypal_client_id: str = ""
     paypal_client_secret: SecretStr = SecretStr("")
@@ -77,6 +79,7 @@ class Settings(BaseSettings):
     paytabs_profile_id: str = ""
     paytabs_server_key: SecretStr = SecretStr("")
     paytabs_server_key_before: SecretStr = SecretStr("")
+    paytabs_thousandths: bool = True
     moyasar_api_base: str = "https://api.moyasar.com/v1"
     moyasar_secret_key: SecretStr = SecretStr("")
     moyasar_publishable_key: str = ""
@@ -162,6 +165,7 @@ CARDS = {
     "paypal": ("client_id", "client_secret", "webhook_id", "merchant_id"),
     "paytabs": ("profile_id", "server_key", "server_key_before", "region"),
     "moyasar": ("secret_key", "webhook_secret", "webhook_secret_before"),
+    "telegram": ("provider_token",),
 }
 """Gateways and the names of their credentials, as settings and as the adapters want them: the first says that there are any."""
 _OPTIONAL = frozenset({"webhook_secret_before", "server_key_before", "merchant_id"})

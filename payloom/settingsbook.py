@@ -33,6 +33,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "telegram_webhook_secret": "Webhook mode: one or more, with commas, each 16 to 256 of A-Z a-z 0-9 _ -; Telegram is told the first and shows it in "
         "a header, where all are taken.",
         "telegram_username": "The bot's name without @: links into the chat are made with it.",
+        "telegram_provider_token": "Of the payment provider that @BotFather joined to the bot: buyers in Telegram pay by card inside the chat. "
+        "With TEST in it no money moves. Empty: nobody does.",
         "telegram_per_s": "Messages a second that Telegram takes from the bot, from all our processes together.",
         "admin_chat": "Not used yet: who gets the alerts is kept in the database, `payloom admin admins add TELEGRAM_ID`.",
     },
@@ -53,6 +55,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "stripe_secret_key": "Stripe's secret or restricted key; its first letters say whether money is real. Empty: nobody pays through Stripe.",
         "stripe_webhook_secret": "Of the webhook endpoint at Stripe, whsec_...: it posts to /callbacks/stripe.",
         "stripe_webhook_secret_before": "The one it had before, while it is being rolled.",
+        "stripe_ugx_decimals": "With how many decimals Stripe counts Ugandan shillings: 0 or 2. Its own documents say both, and the wrong one is a "
+        "hundred times the price: try a payment with a test key first. Empty: UGX is not paid through Stripe.",
         "stripe_api_base": "Where Stripe's API is.",
         "paypal_client_id": "Of the app in PayPal's developer dashboard. Empty: nobody pays with PayPal.",
         "paypal_client_secret": "Of the same app.",
@@ -62,6 +66,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "paytabs_profile_id": "Of the profile in PayTabs' dashboard. Empty: nobody pays through PayTabs.",
         "paytabs_server_key": "Of the same profile: calls and callbacks are proved with it.",
         "paytabs_server_key_before": "The one before, while it is being changed.",
+        "paytabs_thousandths": "The profile takes three decimals of dinars and Omani riyals (KWD, BHD, JOD, OMR). `false`: two, and prices with a third "
+        "are not paid through PayTabs.",
         "paytabs_region": "Whose host the profile is on: KSA, UAE, EGYPT, OMAN, JORDAN, KUWAIT, IRAQ, MOROCCO, QATAR or GLOBAL.",
         "paytabs_api_base": "Where PayTabs is. Empty: the host of the region.",
         "moyasar_secret_key": "Moyasar's secret key; its first letters say whether money is real. Empty: nobody pays through Moyasar.",

@@ -44,9 +44,11 @@ from gateways.seals import AesSeals
 from gateways.telegram_transport import AiohttpRequest
 from jobs.by_hand import ByHand
 from jobs.outbox import Teller, forget
+from jobs.reconcile import EVERY_S as RECONCILE_S
+from jobs.reconcile import reconcile_due
 from jobs.timetable import Jobs, Timed
 from jobs.webhooks import Webhooks
-from payloom.carriers import close, every_gateway, platform_credentials
+from payloom.carriers import OWN_FIELDS, close, every_gateway, platform_credentials
 from payloom.paces import PacedPost, pace_of
 from payloom.readiness import readiness
 from payloom.settings import Settings
@@ -230,7 +232,7 @@ def build(
     def pace(name: str, per_s: float) -> Pace | None:
         return pace_of(hall, name, per_s, shared=isinstance(store, PostgresStore)) if paced else None
 
-    engine = Engine(DIALOGS, hall.abilities, arabic_on_ussd=settings.ussd_arabic)
+    engine = Engine(DIALOGS, hall.abilities, arabic_on_ussd=settings.ussd_arabic, fields=OWN_FIELDS)
     messenger = TelegramMessenger(bot, pace("telegram", settings.telegram_per_s))
     pictures = Pictures()
     mouth = TelegramMouth(hall, engine, bot, messenger, pictures)
@@ -249,6 +251,7 @@ def build(
             Timed("updates", 10, mouth.again),
             Timed("texts", 10, sms.again),
             Timed("webhooks", 2, webhooks, WEBHOOKS),
+            Timed("reconcile", RECONCILE_S, lambda: reconcile_due(hall)),
             *_by_hand(hall),
         ),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 
-from domain.by_hand import Lookup, LookupId, Stray
+from domain.by_hand import Lookup, LookupId, Stray, StrayId
 from domain.ids import CheckoutId, LinkId, PersonId
 from domain.payment import Attempt, Checkout
 from storage.mapping import Mapper, save_value, to_us
@@ -25,9 +25,9 @@ _DUE = Sql(
     .order_by(lookups.c.act_at)
     .limit(bindparam("most"))
 )
-_STRAY = select_by(strays, "gateway", "receipt")
+_STRAY, _STRAY_BY_ID = select_by(strays, "gateway", "receipt"), select_by(strays, "id")
 _ADD_STRAY, _SAVE_STRAY = insert_into(strays), save_version(strays, "id")
-_WAITING = Sql(select(strays).where(strays.c.state == "WAITING").order_by(strays.c.id).limit(bindparam("most")))
+_WAITING = Sql(select(strays).where(strays.c.state.in_(("WAITING", "RETURNING"))).order_by(strays.c.id).limit(bindparam("most")))
 _NUMBERED = select_by(checkouts, "number")
 _OF_LINK = Sql(
     select(checkouts)
@@ -35,7 +35,11 @@ _OF_LINK = Sql(
     .order_by(checkouts.c.id.desc())
     .limit(bindparam("most"))
 )
-_OF_BUYER = Sql(select(checkouts).where(checkouts.c.buyer_id == bindparam("buyer_id")).order_by(checkouts.c.id.desc()).limit(1))
+_PAID_ALONE = or_(checkouts.c.shares == 0, checkouts.c.group_id.is_not(None))
+"""A group is paid by its shares."""
+_OF_BUYER = Sql(
+    select(checkouts).where(checkouts.c.buyer_id == bindparam("buyer_id"), _PAID_ALONE).order_by(checkouts.c.id.desc()).limit(1)
+)
 _PROMPTS = Sql(
     select(attempts)
     .join(checkouts, checkouts.c.id == attempts.c.checkout_id)
@@ -76,6 +80,10 @@ class HandRows:
 
     def stray(self, gateway: str, receipt: str) -> Stray | None:
         row = self.session.run(_STRAY, gateway=gateway, receipt=receipt).fetchone()
+        return None if row is None else _STRAY_ROW.read(row)
+
+    def stray_by_id(self, stray_id: StrayId) -> Stray | None:
+        row = self.session.run(_STRAY_BY_ID, id=stray_id).fetchone()
         return None if row is None else _STRAY_ROW.read(row)
 
     def add_stray(self, stray: Stray) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from domain.by_hand import LookupState, StrayState
+from domain.late import LateState
 from domain.life import (
     AttemptState,
     ChargebackState,
@@ -35,6 +36,7 @@ from domain.life import (
     PaymentState,
     RefundState,
 )
+from domain.reconcile import DifferenceState
 from domain.webhook import DeliveryState, EndpointState
 
 metadata = MetaData(
@@ -137,7 +139,9 @@ checkouts = Table(
     _ref("buyer_id", "persons.id", null=True), _whole("quantity"), *_money(), *_state(CheckoutState), _text("phone", null=True),
     _text("name"), _text("address"), _text("note"), _text("language"), _text("source"), _whole("created_at"), _whole("expires_at"), _text("key"),
     _whole("reserved"), _whole("ended_at", null=True), _whole("order_id", null=True), _version(),
-    UniqueConstraint("number"), UniqueConstraint("key"), Index(None, "link_id"), Index("ix_checkouts_buyer_id", "buyer_id", "id"),
+    _whole("group_id", null=True), Column("shares", Whole, nullable=False, server_default=text("0")), _whole("paid_by", null=True),
+    Index("ix_checkouts_group_id", "group_id", sqlite_where=text("group_id IS NOT NULL"), postgresql_where=text("group_id IS NOT NULL")),
+    Index("uq_checkouts_paid_by", "paid_by", unique=True), UniqueConstraint("number"), UniqueConstraint("key"), Index(None, "link_id"), Index("ix_checkouts_buyer_id", "buyer_id", "id"),
     Index("ix_checkouts_open", "expires_at", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
     CheckConstraint("quantity > 0", name="quantity"),
 )  # fmt: skip
@@ -320,7 +324,33 @@ lookups = Table(
 strays = Table(
     "strays", metadata, _id(), _text("gateway"), _whole("owner"), _text("receipt"), *_money(), _text("account"), _text("payer_ends"),
     *_state(StrayState), _whole("created_at"), _ref("attempt_id", "attempts.id", null=True), _whole("matched_at", null=True), _version(),
+    _text("ref", null=True), _text("result", null=True), _whole("asked_at", null=True), _whole("returned_at", null=True),
     UniqueConstraint("gateway", "receipt"),
+)  # fmt: skip
+
+readings = Table(
+    "readings", metadata, _id(), _text("gateway"), _whole("owner"), _text("day"), _text("how"), _whole("theirs"), _whole("ours"),
+    _whole("unasked"), _text("fees"), _text("why"), _whole("tries"), _whole("act_at"), _whole("read_at", null=True), _version(),
+    UniqueConstraint("gateway", "owner", "day"),
+)  # fmt: skip
+
+_UNSETTLED = "state = 'OPEN'"
+differences = Table(
+    "differences", metadata, _id(), _text("gateway"), _whole("owner"), _text("about"), _text("kind"), _text("key"), _text("receipt", null=True),
+    _ref("attempt_id", "attempts.id", null=True), _whole("theirs_minor", null=True), _text("theirs_currency", null=True),
+    _whole("ours_minor", null=True), _text("ours_currency", null=True), _whole("at"), *_state(DifferenceState), _whole("found_at"),
+    _whole("ended_at", null=True), _text("note"), _version(), UniqueConstraint("gateway", "owner", "about", "kind", "key"),
+    Index("ix_differences_open", "at", sqlite_where=text(_UNSETTLED), postgresql_where=text(_UNSETTLED)),
+)  # fmt: skip
+
+_WAITS = "state = 'WAITING'"
+late_money = Table(
+    "late_money", metadata, _id(), _text("number"), _ref("attempt_id", "attempts.id"), _ref("checkout_id", "checkouts.id"),
+    _ref("organization_id", "organizations.id"), *_money(), *_state(LateState), _whole("created_at"), _whole("decide_by"), _text("ended_by"),
+    _whole("ended_at", null=True), _version(), UniqueConstraint("number"), UniqueConstraint("attempt_id"),
+    Index("uq_late_money_one_waits", "checkout_id", unique=True, sqlite_where=text(_WAITS), postgresql_where=text(_WAITS)),
+    Index("ix_late_money_due", "decide_by", sqlite_where=text(_WAITS), postgresql_where=text(_WAITS)),
+    Index("ix_late_money_work", "organization_id", "decide_by", sqlite_where=text(_WAITS), postgresql_where=text(_WAITS)),
 )  # fmt: skip
 
 marks = Table("marks", metadata, Column("name", Text, primary_key=True), _text("value"))

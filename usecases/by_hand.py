@@ -28,7 +28,7 @@ from usecases.lookups import ask_proof
 from usecases.payments import the_attempt
 from usecases.proof import Mismatch, prove
 from usecases.settlement import Received, Settled
-from usecases.strays import BY_HAND, GATEWAY, keep_apart, matched, out_of_suspense
+from usecases.strays import BY_HAND, GATEWAY, TELLER, keep_apart, matched, out_of_suspense
 from usecases.tell import alert
 
 INBOX: Final = "daraja_c2b"
@@ -50,6 +50,10 @@ def short_codes(unit: Unit, owner: OrganizationId) -> frozenset[str]:
     return frozenset(filter(None, (credentials.get("short_code", ""), credentials.get("till", ""))))
 
 
+def _is_till(unit: Unit, owner: OrganizationId) -> bool:
+    return credentials_of(unit, owner, GATEWAY, owner != PLATFORM).get("transaction_type") == "BUYGOODS"
+
+
 def owner_of(unit: Unit, organization_id: OrganizationId) -> OrganizationId:
     """Whose account an organization's buyers pay to: its own where it has one."""
     return organization_id if unit.settings.get(organization_id, GATEWAY) is not None else PLATFORM
@@ -63,6 +67,8 @@ def may_pay(unit: Unit, owner: OrganizationId, told: Told) -> tuple[Verdict, str
     try:
         if told.short_code not in short_codes(unit, owner):
             return Verdict.SHORT_CODE, ""
+        if not told.account and _is_till(unit, owner):
+            return Verdict.ACCEPT, ""  # nobody is asked for an account there: whose it is, the receipt tells
     except NotFound:
         return Verdict.SHORT_CODE, ""
     open_ones = [
@@ -82,7 +88,7 @@ def _named(unit: Unit, owner: OrganizationId, account: TypedAccount | None) -> S
         found = () if checkout is None else (checkout,)
     elif account is not None and (link := unit.links.by_code(account.code)) is not None:
         found = unit.by_hand.checkouts_of_link(link.id, unit.now - LATELY, MOST_CHECKOUTS)
-    return [checkout for checkout in found if owner in (PLATFORM, checkout.organization_id)]
+    return [checkout for checkout in found if owner in (PLATFORM, checkout.organization_id) and not checkout.is_group]
 
 
 def event_key(kind: str, owner: OrganizationId, raw: bytes, told: Told | None) -> str:
@@ -242,13 +248,13 @@ def _payment(unit: Unit, checkout: Checkout, direct: bool) -> Payment:
     return payment
 
 
-def match_stray(unit: Unit, stray: Stray, checkout: Checkout) -> Settled:
-    """What it is for is known: out of suspense, and settled as a payment for this checkout. For somebody whom the gateway proved right."""
+def match_stray(unit: Unit, stray: Stray, checkout: Checkout, actor: Actor = TELLER) -> Settled:
+    """What it is for is known: out of suspense, and settled as a payment for this checkout. For whom the gateway proved right, and the desk."""
     out_of_suspense(unit, stray)
     settled = settle_by_hand(unit, checkout, stray.owner, stray.receipt, stray.money, Proof.PROOF)
     attempt = unit.payments.attempt_by_receipt(GATEWAY, stray.receipt)
     assert attempt is not None
-    matched(unit, stray, attempt.id)
+    matched(unit, stray, attempt.id, actor)
     return settled
 
 
@@ -272,6 +278,6 @@ def how_to(unit: Unit, checkout_id: CheckoutId) -> HowTo | None:
     if not mark.get("registered") or paused or not payable or checkout.state not in _WAITING or checkout.expires_at <= unit.now:
         return None
     credentials = credentials_of(unit, owner, GATEWAY, owner != PLATFORM)
-    till = credentials.get("transaction_type") == "BUYGOODS"
+    till = _is_till(unit, owner)
     code = credentials.get("till", "") if till else credentials.get("short_code", "")
     return HowTo(code, till, account_of(checkout.number), checkout.total)

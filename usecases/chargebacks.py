@@ -1,7 +1,12 @@
-"""Chargebacks: the buyer's bank takes money back, decides, and keeps it or returns it. The books follow each step, once."""
+"""Chargebacks: the buyer's bank takes money back, decides, and keeps it or returns it. The books follow each step, once.
+
+While a bank decides about any part of what an escrow holds, the order stands still. Won, it goes on as it was; lost, with what is left, or it is over
+when nothing is. After the release the wallet pays, and what it does not cover the seller owes: it is taken out of the next releases.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from domain import booking
@@ -29,8 +34,10 @@ from domain.ports import Unit
 from domain.rights import Actor, Party
 from usecases.links import give_back_to_stock
 from usecases.orders import hand_over_digital, open_dispute_of, save_order, subject
-from usecases.proof import Mismatch, order_of
+from usecases.proof import Mismatch
 from usecases.refunds import gateway_account
+from usecases.releases import held_of, settle_debt
+from usecases.shares import order_paid_by, paid_for
 from usecases.tell import alert, tell_order
 
 _HELD = frozenset({EscrowState.HELD, EscrowState.DISPUTED})
@@ -63,14 +70,15 @@ def apply_chargeback(unit: Unit, attempt: Attempt, notice: Notice) -> bool:
 
 
 def _open(unit: Unit, attempt: Attempt, notice: Notice, ref: str) -> Chargeback:
-    """Money out of escrow (the order is frozen), the wallet, or what the seller owes us; of the seller's own account it is a memo."""
-    order, money = order_of(unit, attempt), notice.money or attempt.money
+    """Money out of the escrow that holds it, the wallet, or what the seller owes us; of the seller's own account it is a memo."""
+    order, money = order_paid_by(unit, attempt), notice.money or attempt.money
     if attempt.state is not AttemptState.SUCCEEDED or order is None:
         raise Mismatch(reason="chargeback_without_order", attempt=attempt.id, ref=ref)
-    if money.currency != order.total.currency or not 0 < money.amount_minor <= order.total.amount_minor:
+    if money.currency != order.total.currency or not 0 < money.amount_minor <= attempt.money.amount_minor:
         raise Mismatch(reason="chargeback_amount", attempt=attempt.id, ref=ref, amount_minor=money.amount_minor, currency=money.currency)
-    frozen = order.escrow in _HELD and money == order.total
-    source = booking.escrow_account(order.id) if frozen else taken_from(unit, attempt, money)
+    before = str(order.state) if order.escrow in _HELD else _frozen_at(unit, order) if order.escrow is EscrowState.FROZEN else ""
+    source = escrow_of(unit, order, money) if before else None
+    source = source or taken_from(unit, attempt, money)
     case = Chargeback(
         id=ChargebackId(unit.new_id()),
         attempt_id=attempt.id,
@@ -81,20 +89,23 @@ def _open(unit: Unit, attempt: Attempt, notice: Notice, ref: str) -> Chargeback:
         ref=ref,
         money=money,
         source=source.name,
-        before=str(order.state) if frozen else "",
+        before=before,
         state=ChargebackState.OPEN,
         opened_at=unit.now,
     )
     unit.chargebacks.add(case)
     unit.books.book(booking.chargeback(case.id, source, case.organization_id, gateway_account(attempt), money))
+    owes = source.kind is AccountKind.RECEIVABLE
+    owed = money - settle_debt(unit, case.organization_id, money.currency, f"chargeback:{case.id}") if owes else money - money
     payment = unit.payments.get(attempt.payment_id)
-    if PAYMENT.move(payment.state, PaymentState.DISPUTED_BY_BANK, Party.GATEWAY) is not None:
+    if payment.state is not PaymentState.CHARGED_BACK and PAYMENT.move(payment.state, PaymentState.DISPUTED_BY_BANK, Party.GATEWAY):
         unit.payments.save(replace(payment, state=PaymentState.DISPUTED_BY_BANK))
-    if frozen and order.escrow is not None:
+    freezes = order.escrow in _HELD
+    if freezes and order.escrow is not None:
         ORDER.move(order.state, OrderState.FROZEN, Party.GATEWAY)
         ESCROW.move(order.escrow, EscrowState.FROZEN, Party.GATEWAY)
         order = save_order(unit, replace(order, state=OrderState.FROZEN, escrow=EscrowState.FROZEN))
-    _say(unit, order, case, "chargeback_opened", frozen=frozen)
+    _say(unit, order, case, "chargeback_opened", frozen=freezes, owed_minor=owed.amount_minor)
     alert(
         unit,
         "chargeback_opened",
@@ -107,44 +118,79 @@ def _open(unit: Unit, attempt: Attempt, notice: Notice, ref: str) -> Chargeback:
     return case
 
 
+def escrow_of(unit: Unit, order: Order, money: Money) -> LedgerAccount | None:
+    """The escrow of an order, when it holds so much."""
+    return booking.escrow_account(order.id) if held_of(unit, order).amount_minor >= money.amount_minor else None
+
+
 def taken_from(unit: Unit, attempt: Attempt, money: Money) -> LedgerAccount:
     """Where money is missing that left through the gateway after the sale: the wallet when it covers it, else what the seller owes us."""
     if attempt.direct:
         return booking.direct_sales(attempt.organization_id)
     wallet = booking.wallet(attempt.organization_id)
+    unit.books.hold(wallet, money.currency)
     covered = -unit.books.balance(wallet.name).get(money.currency, 0) >= money.amount_minor
     return wallet if covered else booking.receivable(attempt.organization_id)
+
+
+def _cases(unit: Unit, order: Order) -> Sequence[Chargeback]:
+    return [case for attempt in paid_for(unit, order) for case in unit.chargebacks.of_attempt(attempt.id)]
+
+
+def _frozen_at(unit: Unit, order: Order) -> str:
+    """Where a frozen order stood when the first of the open cases froze it."""
+    return next(case.before for case in _cases(unit, order) if case.state is ChargebackState.OPEN and case.before)
 
 
 def _won(unit: Unit, attempt: Attempt, order: Order, case: Chargeback) -> None:
     kind, _, owner = case.source.partition(":")
     source = LedgerAccount(AccountKind(kind), owner)
     unit.books.book(booking.chargeback_won(case.id, source, case.organization_id, gateway_account(attempt), case.money))
+    if source.kind in {AccountKind.WALLET, AccountKind.RECEIVABLE}:
+        unit.books.hold(booking.wallet(case.organization_id), case.money.currency)
+        settle_debt(unit, case.organization_id, case.money.currency, f"won:{case.id}")
     _move_payment(unit, attempt, _state_of_payment(unit, attempt))
-    if case.before:
-        before = OrderState(case.before)
-        escrow = EscrowState.DISPUTED if before is OrderState.DISPUTED else EscrowState.HELD
-        ORDER.move(order.state, before, Party.GATEWAY)
-        ESCROW.move(EscrowState.FROZEN, escrow, Party.GATEWAY)
-        order = save_order(unit, replace(order, state=before, escrow=escrow))
-    _say(unit, order, case, "chargeback_won", to=case.before)
-    if case.before and order.digital and order.proved:
-        hand_over_digital(unit, order)
+    after = _thaw(unit, order, case)
+    goes_on = after.state is not order.state
+    _say(unit, after, case, "chargeback_won", to=str(after.state) if goes_on else "")
+    if goes_on and after.digital and after.proved:
+        hand_over_digital(unit, after)
 
 
 def _lost(unit: Unit, attempt: Attempt, order: Order, case: Chargeback) -> None:
     _move_payment(unit, attempt, PaymentState.CHARGED_BACK)
-    if case.before:
-        ORDER.move(order.state, OrderState.VOID, Party.GATEWAY)
-        ESCROW.move(EscrowState.FROZEN, EscrowState.CHARGED_BACK, Party.GATEWAY)
-        if case.before == OrderState.DISPUTED:
-            dispute = open_dispute_of(unit, order)
-            DISPUTE.move(dispute.state, DisputeState.WITHDRAWN, Party.GATEWAY)
-            unit.disputes.save(replace(dispute, state=DisputeState.WITHDRAWN, ended_at=unit.now))
-        if order.shipped_at is None:
-            give_back_to_stock(unit, order.link_id, unit.checkouts.get(order.checkout_id).reserved, Party.GATEWAY)
-        order = save_order(unit, replace(order, state=OrderState.VOID, escrow=EscrowState.CHARGED_BACK, ended_at=unit.now))
-    _say(unit, order, case, "chargeback_lost", frozen=bool(case.before))
+    after = _thaw(unit, order, case)
+    goes_on = after.state is not order.state
+    over = goes_on and after.state is OrderState.VOID
+    _say(unit, after, case, "chargeback_lost", frozen=over, to=str(after.state) if goes_on else "")
+    if goes_on and not over and after.digital and after.proved:
+        hand_over_digital(unit, after)
+
+
+def _thaw(unit: Unit, order: Order, case: Chargeback) -> Order:
+    """When the last open case about it is decided a frozen order goes on where it stood, with what its escrow still holds; without, it is over."""
+    others = (other.state for other in _cases(unit, order) if other.before)
+    if order.state is not OrderState.FROZEN or not case.before or ChargebackState.OPEN in others:
+        return order
+    if not held_of(unit, order).amount_minor:
+        return _over(unit, order, case)
+    before = OrderState(case.before)
+    escrow = EscrowState.DISPUTED if before is OrderState.DISPUTED else EscrowState.HELD
+    ORDER.move(order.state, before, Party.GATEWAY)
+    ESCROW.move(EscrowState.FROZEN, escrow, Party.GATEWAY)
+    return save_order(unit, replace(order, state=before, escrow=escrow))
+
+
+def _over(unit: Unit, order: Order, case: Chargeback) -> Order:
+    ORDER.move(order.state, OrderState.VOID, Party.GATEWAY)
+    ESCROW.move(EscrowState.FROZEN, EscrowState.CHARGED_BACK, Party.GATEWAY)
+    if case.before == OrderState.DISPUTED:
+        dispute = open_dispute_of(unit, order)
+        DISPUTE.move(dispute.state, DisputeState.WITHDRAWN, Party.GATEWAY)
+        unit.disputes.save(replace(dispute, state=DisputeState.WITHDRAWN, ended_at=unit.now))
+    if order.shipped_at is None:
+        give_back_to_stock(unit, order.link_id, unit.checkouts.get(order.checkout_id).reserved, Party.GATEWAY)
+    return save_order(unit, replace(order, state=OrderState.VOID, escrow=EscrowState.CHARGED_BACK, ended_at=unit.now))
 
 
 def _move_payment(unit: Unit, attempt: Attempt, state: PaymentState) -> None:
@@ -169,5 +215,8 @@ def _state_of_payment(unit: Unit, attempt: Attempt) -> PaymentState:
 
 def _say(unit: Unit, order: Order, case: Chargeback, what: str, **facts: object) -> None:
     actor, amount = Actor(Party.GATEWAY, case.gateway), case.money.amount_minor
+    left = {"chargeback_won": OrderState.FROZEN, "chargeback_lost": OrderState.VOID}.get(what)
+    part = left is not None and (order.state is left) is (what == "chargeback_won")
+    how = "after" if not case.before else "part" if part else ""
     unit.trail.add(subject(order), actor, what, chargeback=case.id, order=order.id, amount_minor=amount, **facts)
-    tell_order(unit, order, what, once=str(case.id), amount_minor=amount)
+    tell_order(unit, order, what, once=str(case.id), amount_minor=amount, how=how, owed_minor=facts.get("owed_minor", 0))

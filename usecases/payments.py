@@ -17,6 +17,7 @@ from domain.tokens import Purpose
 from usecases.checkouts import NewCheckout, start_checkout
 from usecases.events import publish_payment
 from usecases.gateways import credentials_of, route
+from usecases.people import is_on_telegram
 from usecases.tell import alert, tell_person, text_person
 
 FIRST_ASK = timedelta(seconds=15)
@@ -66,14 +67,20 @@ def open_attempt(unit: Unit, new: NewAttempt, abilities: Mapping[str, Ability]) 
         checkout = unit.checkouts.get(checkout.id)
     if checkout.state is CheckoutState.PAID:
         raise NotForSale(reason="paid")
+    if checkout.is_group:  # it is paid by its shares alone
+        raise NotForSale(reason="shared")
     if checkout.state not in {CheckoutState.OPEN, CheckoutState.PAYING} or unit.now >= checkout.expires_at:
         raise NotForSale(reason="expired")
     phone = new.phone or checkout.phone
     if new.method is Method.MPESA and (phone is None or not phone.is_kenyan_mobile):
         raise BadInput("phone", "not_mpesa")
+    if new.method is Method.TELEGRAM and not is_on_telegram(unit, checkout.buyer_id):
+        raise CannotPay(method=str(new.method), reason="only_in_chat")
     failed = {attempt.gateway for attempt in tried if attempt.result in GATEWAY_FAULTS}
     carrier = route(unit, checkout.organization_id, new.method, checkout.total, abilities, failed)
     gateway, direct = carrier.gateway, carrier.direct
+    if direct and checkout.group_id is not None:  # what is not held by us could not go back
+        raise CannotPay(method=str(new.method), reason="not_shared")
     _check_limits(unit, checkout, phone if new.method is Method.MPESA else None, new.address)
     payment = _payment(unit, checkout, new.method, gateway, direct)
     attempt = Attempt(
@@ -279,7 +286,8 @@ def end_attempt(unit: Unit, attempt: Attempt, state: AttemptState, result: str, 
         unit.checkouts.save(replace(checkout, state=CheckoutState.OPEN))
     unit.trail.add(f"sale:{checkout.id}", actor, f"attempt_{str(state).lower()}", attempt=attempt.id, result=result)
     if tell and checkout.state not in {CheckoutState.PAID, CheckoutState.CANCELLED}:
-        tell_person(unit, checkout.buyer_id, "payment_failed", str(attempt.id), checkout=checkout.id, result=result)
+        tell_person(unit, checkout.buyer_id, "payment_failed", str(attempt.id), checkout=checkout.id, result=result,
+                    method=str(payment.method))  # fmt: skip
         publish_payment(unit, checkout, ended, "payment_failed", result)
     unit.wake("checkout", id=checkout.id)
     return ended

@@ -1,4 +1,7 @@
-"""Refunds that were not asked for here: somebody gave money back on the gateway's own dashboard. The books and the order follow."""
+"""Refunds that were not asked for here: somebody gave money back on the gateway's own dashboard. The books and the order follow.
+
+It leaves the escrow while that holds so much, so that nothing is given back twice; after the release the wallet, and what it does not cover is owed.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,18 @@ from domain.order import ENDED, Order
 from domain.payment import Attempt, Notice, Outcome, Refund, Reply
 from domain.ports import Unit
 from domain.rights import Actor, Party
-from usecases.chargebacks import taken_from
+from usecases.chargebacks import escrow_of, taken_from
+from usecases.group import share_lost, waits_in
+from usecases.late import late_went_back
 from usecases.links import give_back_to_stock
 from usecases.orders import open_dispute_of, save_order, subject
-from usecases.proof import Mismatch, order_of
+from usecases.proof import Mismatch
 from usecases.refunds import ask_refund, gateway_account, record_refund
+from usecases.releases import held_of, settle_debt
+from usecases.shares import order_paid_by
 from usecases.tell import alert, tell_order
 
-_HELD = frozenset({EscrowState.HELD, EscrowState.DISPUTED})
+_HOLDS = frozenset({EscrowState.HELD, EscrowState.DISPUTED, EscrowState.FROZEN})
 AGAIN = "again:"
 _UNDER_WAY = frozenset({RefundState.ASKED, RefundState.SENDING, RefundState.PENDING})
 
@@ -80,7 +87,7 @@ def refund_returned(unit: Unit, attempt: Attempt, refund: Refund, result: str) -
 
 
 def _book(unit: Unit, attempt: Attempt, notice: Notice, ref: str) -> None:
-    order, money, actor = order_of(unit, attempt), notice.money or attempt.money, Actor(Party.GATEWAY, attempt.gateway)
+    order, money, actor = order_paid_by(unit, attempt), notice.money or attempt.money, Actor(Party.GATEWAY, attempt.gateway)
     source = _source(unit, attempt, order, notice)
     refund = Refund(
         id=RefundId(unit.new_id()), attempt_id=attempt.id, organization_id=attempt.organization_id,
@@ -88,12 +95,19 @@ def _book(unit: Unit, attempt: Attempt, notice: Notice, ref: str) -> None:
         cause=f"elsewhere:{attempt.gateway}:{ref}", source=source.name, state=RefundState.ASKED, created_at=unit.now, ref=ref, tries=1,
     )  # fmt: skip
     if not unit.payments.add_refund(refund):
-        return
+        raise Mismatch(reason="event_contradicts", attempt=attempt.id, ref=ref)
     unit.books.book(booking.refund_asked(refund.id, source, refund.organization_id, money))
     unit.trail.add(subject_of(attempt), actor, "refund_asked", refund=refund.id, amount_minor=money.amount_minor, reason="elsewhere")
     alert(unit, "refund_elsewhere", ref, attempt=attempt.id, amount_minor=money.amount_minor, currency=money.currency, source=source.kind)
-    if order is not None and source.kind in {AccountKind.ESCROW, AccountKind.DIRECT_SALES}:
+    if source.kind is AccountKind.RECEIVABLE:
+        settle_debt(unit, refund.organization_id, money.currency, f"refund:{refund.id}")
+    if order is not None and source.kind is AccountKind.ESCROW:
+        _end_order(unit, order, not held_of(unit, order).amount_minor, actor)
+    elif order is not None and source.kind is AccountKind.DIRECT_SALES:
         _end_order(unit, order, money == order.total, actor)
+    if order is None:
+        late_went_back(unit, attempt, money)
+        share_lost(unit, attempt)
     REFUND.move(refund.state, RefundState.SENDING, Party.CLOCK)
     unit.payments.save_refund(replace(refund, state=RefundState.SENDING))
     record_refund(unit, refund.id, Reply(Outcome.SUCCEEDED, ref))
@@ -102,15 +116,15 @@ def _book(unit: Unit, attempt: Attempt, notice: Notice, ref: str) -> None:
 def _source(unit: Unit, attempt: Attempt, order: Order | None, notice: Notice) -> LedgerAccount:
     money = notice.money or attempt.money
     if order is None:
-        return booking.suspense(attempt.id)
-    if order.escrow in _HELD and money == order.total:
-        return booking.escrow_account(order.id)
-    return taken_from(unit, attempt, money)
+        group_id = waits_in(unit, attempt)
+        return booking.suspense(attempt.id) if group_id is None else booking.shares_account(group_id)
+    held = escrow_of(unit, order, money) if order.escrow in _HOLDS else None
+    return held or taken_from(unit, attempt, money)
 
 
 def _end_order(unit: Unit, order: Order, whole: bool, actor: Actor) -> None:
-    """All of it went back: there is nothing left to deliver for."""
-    if not whole or order.state in ENDED:
+    """All of it went back: there is nothing left to deliver for. A frozen order ends with its case at the bank."""
+    if not whole or order.state in {*ENDED, OrderState.FROZEN}:
         return
     ORDER.move(order.state, OrderState.REFUNDED, Party.GATEWAY)
     if order.state is OrderState.DISPUTED:

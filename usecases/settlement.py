@@ -8,7 +8,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from domain.errors import DomainError, NotFound, Stale
+from domain.by_hand import StrayId
+from domain.errors import DomainError, NotFound, Refused, Stale
 from domain.ids import AttemptId, InboxId, OrganizationId, RefundId
 from domain.life import ATTEMPT, AttemptState, InboxState
 from domain.payment import PROVE_AFTER, About, Attempt, Gateway, Notice, Outcome, Proof, Reply
@@ -22,7 +23,7 @@ from usecases.gateways import PLATFORM, credentials_of
 from usecases.proof import Mismatch, check_receipt, prove
 from usecases.refunds import record_refund
 from usecases.refunds_elsewhere import apply_foreign_refund
-from usecases.strays import counted_by_hand
+from usecases.strays import counted_by_hand, record_return
 from usecases.tell import alert
 
 RETRY_EVENT = timedelta(seconds=30)
@@ -37,6 +38,12 @@ class Settled(StrEnum):
     FAILED = "failed"
     NOTED = "noted"
     NOTHING = "nothing"
+
+
+class NotPaidYet(Refused):
+    """Money went out of a payment that has not been told of: events overtake one another, so it is looked at again later."""
+
+    code = "not_paid_yet"
 
 
 class Received(StrEnum):
@@ -140,10 +147,15 @@ def apply_notice(unit: Unit, notice: Notice) -> Settled:
 def _refunded(unit: Unit, notice: Notice, refund_id: RefundId) -> Settled:
     """A refund that the event itself, or its address, says is ours."""
     refund = unit.payments.refund(refund_id)
+    ref = notice.refund_ref if notice.about is About.REFUND else notice.ref
+    reply = Reply(notice.outcome, ref, notice.result)
+    if refund is None and notice.owner is None and record_return(unit, StrayId(refund_id), reply) is not None:
+        return Settled.NOTED
+    if refund is None and notice.about is About.REFUND and notice.owner is not None:
+        return _went_out(unit, notice)  # ours, and lost with what a backup did not hold: the money has gone all the same
     if refund is not None:
         _check_owner(notice, payments.the_attempt(unit, refund.attempt_id))
-    ref = notice.refund_ref if notice.about is About.REFUND else notice.ref
-    record_refund(unit, refund_id, Reply(notice.outcome, ref, notice.result))
+    record_refund(unit, refund_id, reply)
     return Settled.NOTED
 
 
@@ -152,6 +164,8 @@ def _went_out(unit: Unit, notice: Notice) -> Settled:
     if notice.outcome is Outcome.UNKNOWN:
         return Settled.NOTHING
     attempt = _paid_attempt(unit, notice)
+    if attempt.state is not AttemptState.SUCCEEDED:
+        raise NotPaidYet(attempt=attempt.id)
     changed = apply_chargeback(unit, attempt, notice) if notice.about is About.CHARGEBACK else apply_foreign_refund(unit, attempt, notice)
     return Settled.NOTED if changed else Settled.NOTHING
 
@@ -261,7 +275,7 @@ def _fetched(unit: Unit, attempt: Attempt, reply: Reply) -> None:
     elif reply.outcome is Outcome.DECLINED:
         state = AttemptState.CANCELLED if reply.result == "cancelled_by_payer" else AttemptState.FAILED
         payments.end_attempt(unit, attempt, state, reply.result or "unknown", Actor(Party.GATEWAY, attempt.gateway))
-    elif attempt.ref is None and unit.now - attempt.created_at >= payments.UNATTRIBUTED:
+    elif attempt.ref is None and attempt.url is None and unit.now - attempt.created_at >= payments.UNATTRIBUTED:
         payments.end_attempt(unit, attempt, AttemptState.EXPIRED, "no_answer", CLOCK)
     else:
         payments.ask_later(unit, attempt)

@@ -19,7 +19,7 @@ from web.hooks import mail as mail_hook
 from web.live import HEARTBEAT_S, Live
 from web.lookups import Lookups
 from web.middlewares import ORDINARY_BODY, edge, security_headers
-from web.pages import buy, carry, check, claim, home, mail, pay, pictures, problem, track
+from web.pages import buy, carry, check, claim, group, home, mail, pay, pictures, problem, track
 from web.shelf import FRESH_S, Shelf
 from web.visits import Visits
 
@@ -67,6 +67,7 @@ def routes(checks: Mapping[str, ops.Readiness], kept: ops.Metrics) -> list[web.A
         *gateways.routes(),
         *daraja_c2b.routes(),
         *claim.routes(),
+        *group.routes(),
         web.get("/healthz", ops.alive, name="healthz"),
         web.get("/readyz", ops.ready(checks), name="readyz"),
         web.get("/metrics", ops.metrics(kept), name="metrics"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
@@ -10,13 +11,14 @@ from domain.ids import CheckoutId, read_link_code
 from domain.life import AttemptState, CheckoutState
 from domain.link import MOST_QUANTITY, check_for_sale
 from domain.payment import Method
-from domain.person import Role, clean_text
+from domain.person import ChannelKind, Role, clean_text
 from domain.phone import Phone, read_phone
+from templates.methods import method_name, payment_key
 from usecases.checkouts import MOST_ADDRESS, NewCheckout, cancel_checkout
 from usecases.payments import NewAttempt, buy, open_attempt
 from usecases.people import set_name, set_phone, set_role
 from usecases.phones import NAMELESS, own_number
-from usecases.views import PayView, ProductView, pay_page, product
+from usecases.views import PayView, ProductView, pay_page, product, undecided
 
 
 def ask_code(turn: Turn) -> Screen:
@@ -33,7 +35,8 @@ def take_code(turn: Turn, answer: Answer) -> Next:
 
 
 def _product(turn: Turn) -> ProductView:
-    return product(turn.unit, turn.data["code"], turn.abilities)
+    """In the chat of Telegram its own invoices are one more way to pay."""
+    return product(turn.unit, turn.data["code"], turn.abilities, in_chat=turn.channel is ChannelKind.TELEGRAM)
 
 
 def ask_card(turn: Turn) -> Screen:
@@ -47,7 +50,7 @@ def ask_card(turn: Turn) -> Screen:
         lines += ["", turn.say(f"chat.buy.not_now.{view.why_not}")]
         choices = [turn.choice("home")]
     elif not usable:
-        lines += ["", turn.say(f"chat.buy.cannot_pay.{view.methods[0].why_not}")]
+        lines += ["", turn.say(f"chat.buy.cannot_pay.{view.methods[0].why_not}", method=method_name(turn.t, view.methods[0].method))]
         choices = [turn.choice("home")]
     else:
         lines += ["", turn.say("chat.buy.direct" if usable[0].direct else "chat.buy.protected")]
@@ -191,15 +194,21 @@ def ask_check(turn: Turn) -> Screen:
         turn.say("chat.buy.check_address", address=data["address"]) if data["address"] else "",
         turn.say("chat.buy.check_phone", phone=data["phone"])
         if data["phone"]
-        else turn.say("chat.pay_page.check", method=turn.t(f"web.method.{method}")),
+        else turn.say("chat.pay_page.check", method=method_name(turn.t, method)),
         "",
         turn.say("chat.buy.direct" if _is_direct(view, method) else "chat.buy.protected"),
     ]
     other = turn.choice("other_phone") if data["phone"] else None
     return Screen(
         "\n".join(line for n, line in enumerate(lines) if line or n == 3),
-        rows_of(turn.choice("pay"), other, turn.choice("cancel")),
+        rows_of(turn.choice("pay", method=method_name(turn.t, method)), other, _split(turn, view), turn.choice("cancel")),
     )
+
+
+def _split(turn: Turn, view: ProductView) -> Choice | None:
+    """Where there are buttons to send a link with, and a way to pay that is held by us (bot/dialogs/group.py)."""
+    held = any(offer.why_not is None and not offer.direct for offer in view.methods)
+    return turn.choice("split") if held and not turn.small else None
 
 
 def _method_of(turn: Turn) -> Method:
@@ -216,6 +225,8 @@ def take_check(turn: Turn, answer: Answer) -> Next:
         return Next("check", note=turn.say("chat.pick_one"))
     if answer.text == "other_phone":
         return Next("other_phone")
+    if answer.text == "split":
+        return Next("shares", "group")
     if answer.text != "pay":
         return Next("menu", "home", forget=True, note=turn.say("chat.buy.dropped"))
     data = turn.data
@@ -248,7 +259,8 @@ def _pay_view(turn: Turn) -> PayView:
     view = pay_page(turn.unit, CheckoutId(turn.data["checkout"]), turn.abilities)
     if view.checkout.buyer_id != turn.person.id:
         raise NotFound(what="checkout")
-    return view
+    # An invoice of Telegram is opened where the buyer is, and a phone of a few lines opens none.
+    return replace(view, offers=tuple(offer for offer in view.offers if offer.method is not Method.TELEGRAM)) if turn.small else view
 
 
 def ask_waiting(turn: Turn) -> Screen:
@@ -258,6 +270,11 @@ def ask_waiting(turn: Turn) -> Screen:
         key = "chat.buy.paid_direct" if view.order.escrow is None else "chat.buy.paid"
         text = turn.say(key, total=checkout.total, number=view.order.number, shop=view.shop)
         return Screen(text, rows_of(Choice(turn.t("chat.do.open_order"), f"o:{view.order.number}:card"), turn.choice("home")))
+    if (late := undecided(view)) is not None:
+        text = turn.say("chat.late.buyer_waits", total=late.money, shop=view.shop, when=late.decide_by)
+        return Screen(text, rows_of(turn.choice("look_again"), turn.choice("home")))
+    if checkout.paid_by is not None and attempt is not None and attempt.id == checkout.paid_by:
+        return Screen(turn.say("chat.group.mine_paid", total=checkout.total), rows_of(turn.choice("open_group"), turn.choice("home")))
     if attempt is not None and attempt.state is AttemptState.SUCCEEDED:
         why = _why(turn, view, f"money_{view.refund.reason if view.refund is not None else 'unknown'}")
         return Screen(why, rows_of(turn.choice("buy_again"), turn.choice("home")))
@@ -266,7 +283,7 @@ def ask_waiting(turn: Turn) -> Screen:
         return Screen(turn.say(f"chat.buy.{key}", name=view.link.name), rows_of(turn.choice("buy_again"), turn.choice("home")))
     if attempt is None or attempt.state in {AttemptState.FAILED, AttemptState.CANCELLED, AttemptState.EXPIRED}:
         why = _why(turn, view, attempt.result if attempt is not None and attempt.result else "unknown")
-        return Screen(f"{why}\n\n{turn.say('chat.buy.try_again', total=checkout.total)}", rows_of(*_retry(turn, view)))
+        return Screen(f"{why}\n\n{turn.say(_again(view), total=checkout.total)}", rows_of(*_retry(turn, view)))
     if view.method is not Method.MPESA:
         return _ask_page(turn, view)
     text = turn.say("chat.buy.waiting", total=checkout.total, phone=attempt.phone.masked if attempt.phone else "-")
@@ -275,7 +292,7 @@ def ask_waiting(turn: Turn) -> Screen:
 
 def _ask_page(turn: Turn, view: PayView) -> Screen:
     """The gateway's own page: by a button where there are buttons, by a text message to a phone without."""
-    url, method = view.attempt.url if view.attempt is not None else None, turn.t(f"web.method.{view.method}")
+    url, method = view.attempt.url if view.attempt is not None else None, method_name(turn.t, view.method)
     if url is None:
         text = turn.say("chat.pay_page.opening", total=view.checkout.total)
         return Screen(text, rows_of(turn.choice("look_again"), turn.choice("cancel")))
@@ -290,11 +307,16 @@ def _other_method(turn: Turn, view: PayView) -> Choice | None:
 
 def _why(turn: Turn, view: PayView, result: str) -> str:
     """What became of a try to pay, or of money that came all the same, in words."""
-    key = f"errors.payment_page.{result}"
-    if view.method is not Method.MPESA and turn.t.has(key):
-        return turn.say(key)
-    key = f"errors.payment.{result}"
-    return turn.say(key if turn.t.has(key) else "errors.payment.unknown")
+    return turn.say(payment_key(turn.t, result, view.method))
+
+
+def _again(view: PayView) -> str:
+    return "chat.buy.try_again" if view.method is Method.MPESA else "chat.pay_page.try_again"
+
+
+def _dropped(view: PayView) -> str:
+    """Gone away while a phone still rings, or a page is still open."""
+    return "chat.buy.dropped_ringing" if view.method is Method.MPESA else "chat.pay_page.dropped"
 
 
 def _retry(turn: Turn, view: PayView) -> tuple[Choice | None, ...]:
@@ -329,12 +351,14 @@ def take_waiting(turn: Turn, answer: Answer) -> Next:
     if answer.text == "other_method":
         return Next("other_method")
     view = _pay_view(turn)
+    if answer.text in {"open_group", "buy_again"} and view.checkout.group_id is not None:
+        return Next("card", "group", {"group": view.checkout.group_id}, forget=True)
     if answer.text == "buy_again":
         return Next("card", data={"code": view.link.code}, forget=True)
     if answer.text == "cancel" and view.order is None:
         cancel_checkout(turn.unit, view.checkout.id, turn.buyer())
         ringing = view.attempt is not None and view.attempt.live
-        return Next("menu", "home", forget=True, note=turn.say("chat.buy.dropped_ringing" if ringing else "chat.buy.dropped"))
+        return Next("menu", "home", forget=True, note=turn.say(_dropped(view) if ringing else "chat.buy.dropped"))
     return Next("menu", "home", forget=True)
 
 

@@ -26,6 +26,7 @@ class Word(StrEnum):
     WALLET = "wallet"
     WITHDRAW = "withdraw"
     ACCEPT = "accept"
+    REFUND = "refund"
     SHIP = "ship"
     DELIVERED = "delivered"
     BUY = "buy"
@@ -47,6 +48,7 @@ WORDS: Final[dict[Word, tuple[str, str, str]]] = {
     Word.WALLET: ("bal balance wallet", "salio", "رصيد رصيدي"),
     Word.WITHDRAW: ("withdraw", "toa", "سحب"),
     Word.ACCEPT: ("accept", "kubali", "قبول"),
+    Word.REFUND: ("refund", "rudisha", "استرداد ارجاع"),
     Word.SHIP: ("ship shipped send sent", "tuma nimetuma", "شحن ارسال"),
     Word.DELIVERED: ("delivered", "imefika", "وصل تسليم"),
     Word.BUY: ("buy", "nunua", "شراء اشتري"),
@@ -68,7 +70,7 @@ _REASONS: Final = (
     (Reason.BROKEN, ("broken", "broke", "torn", "damaged", "imevunjika", "imeharibika", "mbovu", "مكسور", "مكسورة", "تالف")),
 )
 _ALONE: Final = frozenset({Word.LINKS, Word.ORDERS, Word.WALLET, Word.HELP, Word.MENU, Word.LANGUAGE})
-_OF_AN_ORDER: Final = frozenset({Word.ACCEPT, Word.DELIVERED, Word.TRACK, Word.CANCEL})
+_OF_AN_ORDER: Final = frozenset({Word.ACCEPT, Word.REFUND, Word.DELIVERED, Word.TRACK, Word.CANCEL})
 _BETWEEN: Final = " \t\r\n.,:;!?*#/\\-_()[]\"'،؛؟\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 LEAST_DIGITS: Final = 4
 """An order may be named by so many of its last digits."""

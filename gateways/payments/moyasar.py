@@ -17,6 +17,7 @@ import structlog
 
 from domain.money import MOST_MINOR, Money
 from domain.payment import Ability, About, Ask, Attempt, Method, Notice, Outcome, Proof, Record, Refund, Reply, Unreadable
+from domain.statement import Bookkeeping, NoBooks
 from gateways.http import MOST_BYTES, Answer, Http, NotSent, Unknown, read_json
 from gateways.payments.moyasar_codes import INVOICE as MEANING
 from gateways.payments.moyasar_codes import RETURNED, TAKEN, UNKNOWN, refusal
@@ -50,6 +51,7 @@ _METHODS: Final = frozenset({Method.MADA, Method.VISA, Method.MASTERCARD, Method
 _CURRENCIES: Final = frozenset({"SAR", "AED", "QAR", "KWD", "BHD", "OMR", "JOD", "EGP", "USD", "EUR", "GBP"})
 """Which of them an account may take is set there; another one is refused with words."""
 _ABILITY: Final = Ability(NAME, _METHODS, _CURRENCIES, {}, LEAST_MINOR, MOST_MINOR, True, Proof.HINT, repeatable_refunds=True)
+_BOOKS: Final = Bookkeeping(frozenset({About.PAYMENT, About.REFUND}), refunds_so_far=True)
 _LATER_S: Final = 5
 _BUSY_S: Final = 10
 _MOST_PAGES: Final = 500
@@ -58,10 +60,6 @@ _CLOCKS_APART: Final = timedelta(minutes=5)
 _SECOND: Final = timedelta(seconds=1)
 
 log = structlog.get_logger(__name__)
-
-
-class NoBooks(OSError):
-    """The provider's list could not be read whole; half of it would look like money that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +216,10 @@ class Moyasar:
         if isinstance(said, Mapping):
             return None if credentials.get("webhook_secret") else "configuration"
         return "configuration" if isinstance(said, _Refused) and said.result != "try_later" else "try_later"
+
+    @property
+    def books(self) -> Bookkeeping:
+        return _BOOKS
 
     async def records(self, since: datetime, until: datetime, credentials: Mapping[str, str]) -> Sequence[Record]:
         """Payments taken, and what went back, from `since` until before `until`. Raises NoBooks when the list cannot be read whole.

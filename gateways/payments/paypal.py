@@ -16,8 +16,9 @@ import structlog
 
 from domain.life import AttemptState
 from domain.money import Money
-from domain.payment import CHECKOUT_LASTS, Ability, Ask, Attempt, Method, Notice, Outcome, Proof, Record, Refund, Reply, Unreadable
+from domain.payment import CHECKOUT_LASTS, Ability, About, Ask, Attempt, Method, Notice, Outcome, Proof, Record, Refund, Reply, Unreadable
 from domain.ports import Clock
+from domain.statement import Bookkeeping, NoBooks
 from gateways.http import MOST_BYTES, Http, Unknown
 from gateways.payments.paypal_certificates import Certificates
 from gateways.payments.paypal_codes import (
@@ -55,6 +56,9 @@ MOST_PAGES: Final = 200
 _ENDED: Final = frozenset({AttemptState.FAILED, AttemptState.CANCELLED, AttemptState.EXPIRED})
 _DONE_ALREADY: Final = frozenset({"ORDER_ALREADY_CAPTURED", "ORDER_COMPLETED_OR_VOIDED"})
 _REF: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+EVENTS_KEPT: Final = timedelta(days=29)
+"""They keep 30 days."""
+_BOOKS: Final = Bookkeeping(frozenset({About.PAYMENT, About.REFUND}), reaches=EVENTS_KEPT)
 _EVENTS: Final = "/v1/notifications/webhooks-events"
 _ABILITY: Final = Ability(
     NAME, frozenset({Method.PAYPAL}), payable_currencies(), {}, 1, MOST_MINOR, True, Proof.PROOF, repeatable_refunds=True
@@ -217,32 +221,53 @@ class PayPal:
             await self._certificates.fetch(headers.get("paypal-cert-url", ""))
 
     def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str, credentials: Mapping[str, str]) -> bool:
-        """By PayPal's signature over id, time, our webhook id and the CRC32 of the body, with a certificate that `prepare` fetched."""
-        return kind in KINDS and self._certificates.signed(raw, headers, credentials.get("webhook_id", "").strip())
+        """By PayPal's signature over id, time, our webhook id and the CRC32 of the body, with a certificate that `prepare` fetched; and about
+        money of our merchant, where that is set: an app may hear of the sales of others."""
+        if kind not in KINDS or not self._certificates.signed(raw, headers, credentials.get("webhook_id", "").strip()):
+            return False
+        try:
+            payee = read_notice(kind, raw).payee
+        except Unreadable:
+            return True  # it is theirs all the same: kept, and looked at by a person
+        if payee in (None, credentials.get("merchant_id", "").strip() or payee):
+            return True
+        log.warning("paypal_event_of_other_merchant", why="the money it tells of is not of the merchant that is set")
+        return False
 
     def parse(self, kind: str, raw: bytes, headers: Mapping[str, str]) -> Notice:
         """Kind: `event`. `facts` holds the event's own name as `event`. Raises Unreadable."""
         return read_notice(kind, raw)
 
+    @property
+    def books(self) -> Bookkeeping:
+        return _BOOKS
+
     async def records(self, since: datetime, until: datetime, credentials: Mapping[str, str]) -> Sequence[Record]:
-        """GET /v1/notifications/webhooks-events: what moved, as PayPal told this app of it (it keeps 30 days). Read whole, or nothing at all."""
+        """GET /v1/notifications/webhooks-events: what moved, as PayPal told this app of it. Raises NoBooks when it cannot be read whole."""
         account = read_account(credentials)
+        if account is None:
+            raise NoBooks("configuration")
+        if since < self._clock.now() - EVENTS_KEPT - timedelta(days=1):
+            raise NoBooks("older than they keep")
         query = {"page_size": PAGE_SIZE, "start_time": _stamp(since), "end_time": _stamp(until + timedelta(seconds=1))}
-        path: str | None = f"{_EVENTS}?{urlencode(query)}"
+        path = f"{_EVENTS}?{urlencode(query)}"
         found: dict[tuple[str, str], Record] = {}
         for _ in range(MOST_PAGES):
-            if account is None or path is None:
-                break
             said = await self._wire.call(account, "GET", path, limit=MOST_BYTES)
-            if not isinstance(said, Mapping):
-                log.warning("paypal_books_unread", why=type(said).__name__)
-                return ()
-            for event in a_list(said.get("events")):
-                record = read_record(event)
-                if record is not None and since <= record.at <= until:
+            if not isinstance(said, Mapping) or not isinstance(said.get("events"), list):
+                raise NoBooks(f"a page of events: {type(said).__name__}")
+            try:
+                records = [read_record(event) for event in said["events"]]
+            except Unreadable as problem:
+                raise NoBooks(str(problem)) from None
+            for record in records:
+                if record is not None and since <= record.at < until:
                     found.setdefault((record.about, record.ref), record)
-            path = _next(said)
-        return sorted(found.values(), key=lambda record: record.at)
+            following = _next(said)
+            if following is None:
+                return sorted(found.values(), key=lambda record: record.at)
+            path = following
+        raise NoBooks("more pages than can be")
 
     async def check(self, credentials: Mapping[str, str]) -> str | None:
         """None when PayPal gives a token for these credentials, else the words key of what is wrong."""

@@ -137,7 +137,7 @@ def _dispute(key: str, kind: str, name: str, resource: Mapping[str, Any], facts:
 
 
 def read_record(event: object) -> Record | None:
-    """A line of the books out of an event of the list: money that really moved. None for any other."""
+    """A line of the books out of an event of the list: money that really moved. None for any other. Raises Unreadable for one that is cut."""
     held = an_object(event)
     name, resource = held.get("event_type"), an_object(held.get("resource"))
     about = {
@@ -146,14 +146,13 @@ def read_record(event: object) -> Record | None:
         "PAYMENT.CAPTURE.REVERSED": About.CHARGEBACK,
     }.get(name if isinstance(name, str) else "")
     at, ref = _instant(held.get("create_time")), text_of(resource.get("id"), _ID)
-    if about is None or at is None or ref is None or (about is About.REFUND and resource.get("status") != "COMPLETED"):
+    if about is None or (about is About.REFUND and resource.get("status") != "COMPLETED"):
         return None
-    try:
-        money = read_amount(resource.get("amount"))
-        fee = an_object(resource.get("seller_receivable_breakdown")).get("paypal_fee")
-        taken: Money | None = read_amount(fee) if about is About.PAYMENT and fee is not None else None
-    except Unreadable:
-        return None
+    if at is None or ref is None:
+        raise Unreadable("an event's time or id")
+    money = read_amount(resource.get("amount"))
+    fee = an_object(resource.get("seller_receivable_breakdown")).get("paypal_fee")
+    taken: Money | None = read_amount(fee) if about is About.PAYMENT and fee is not None else None
     return Record(about, ref, ref if about is About.PAYMENT else _up(resource), money, at, taken)
 
 

@@ -20,8 +20,9 @@ from stripe.params.checkout import SessionCreateParams
 
 from domain.errors import BadInput
 from domain.money import Money
-from domain.payment import Ability, Ask, Attempt, Method, Notice, Outcome, Proof, Record, Refund, Reply, Unreadable
+from domain.payment import Ability, About, Ask, Attempt, Method, Notice, Outcome, Proof, Record, Refund, Reply, Unreadable
 from domain.ports import Clock
+from domain.statement import Bookkeeping, NoBooks
 from gateways.http import CALLBACK_BYTES, Http, read_json
 from gateways.payments.stripe_books import Books
 from gateways.payments.stripe_events import ATTEMPT, KIND, NAME, REFUND, Session, an_id, read_notice, read_refund, read_session, read_told
@@ -44,7 +45,10 @@ _METHODS: Final = frozenset({Method.VISA, Method.MASTERCARD, Method.APPLE_PAY, M
 _KEY: Final = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9_]{4,250}", re.ASCII)
 _PLAIN: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 _URL: Final = re.compile(r"https?://[!-~]{1,2000}", re.ASCII)
+_LACKING: Final = frozenset({404, 405, 501})
+"""Without a code: an address that the server does not have. Stripe has them all; somebody's imitation of it may not."""
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_BOOKS: Final = Bookkeeping(frozenset({About.PAYMENT, About.REFUND, About.CHARGEBACK}))
 
 log = structlog.get_logger(__name__)
 
@@ -196,19 +200,24 @@ class Stripe:
             raise Unreadable("unknown kind")
         return read_notice(read_json(raw), self._units)
 
+    @property
+    def books(self) -> Bookkeeping:
+        return _BOOKS
+
     async def records(self, since: datetime, until: datetime, credentials: Mapping[str, str]) -> Sequence[Record]:
         """GET /v1/balance_transactions: payments, refunds and chargebacks in what the payer was charged, fees in what the account settles in.
 
-        What came back (a refund that failed, a chargeback won) is a negative line. Raises OSError when the list could not be had whole:
-        half a list would look like missing money.
+        What came back (a refund that failed, a chargeback won) is a negative line. Raises NoBooks when the list could not be had whole.
         """
         account = _read(credentials)
         if account is None:
-            raise OSError("configuration")
+            raise NoBooks("configuration")
         try:
             return await self._books(account).records(since, until)
         except (stripe.StripeError, Unreadable) as problem:
-            raise OSError(type(problem).__name__) from None
+            if isinstance(problem, stripe.StripeError):
+                self._failed("records", problem)
+            raise NoBooks(type(problem).__name__) from None
 
     async def check(self, credentials: Mapping[str, str]) -> str | None:
         """None when Stripe knows the key and it may read sessions, else the words key of what is wrong; both secrets have to be there."""
@@ -253,6 +262,8 @@ class Stripe:
             "stripe_refused", what=what, why=type(problem).__name__, status=problem.http_status, code=problem.code,
             request_id=problem.request_id, outcome=reply.outcome.value, words=reply.result,
         )  # fmt: skip
+        if problem.http_status in _LACKING and problem.code is None:
+            log.warning("stripe_lacks", what=what, status=problem.http_status, why="what is at stripe_api_base does not know this address")
         return reply
 
     def _signed(self, raw: bytes, header: str, secrets: Sequence[str]) -> bool:

@@ -59,14 +59,18 @@ class Books:
     def _record(self, line: Mapping[str, Any]) -> Record | None:
         """None for what is not about a sale, or not in a currency of ours."""
         source = line.get("source")
-        if line.get("type") not in _TYPES or not isinstance(source, dict):
+        if line.get("type") not in _TYPES or source is None:
             return None
+        if not isinstance(source, dict):
+            raise Unreadable("source")
         about = _SOURCES.get(str(source.get("object")))
         moved, settled_in = amount_of(line, "amount")
         fee, _ = amount_of({**line, "currency": settled_in}, "fee")
         created = line.get("created")
-        if about is None or type(created) is not int or not 0 <= created < 1 << 40:
+        if about is None:
             return None
+        if type(created) is not int or not 0 <= created < 1 << 40:
+            raise Unreadable("created")
         amount, currency = amount_of(source, "amount")
         money = self._units.back(amount, currency)
         if money is None:

@@ -7,21 +7,22 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
+from domain.by_hand import StrayState
 from domain.life import AttemptState, InboxState, RefundState
 from domain.payment import About, Notice, Outcome
 from domain.records import RawEvent
 from storage.mapping import to_us
 from storage.proofs.reading import CHUNK, Check, Offence, Reading, counted, query
 from storage.statements import Sql
-from storage.tables import attempts, refunds
+from storage.tables import attempts, refunds, strays
 
 _TOLD_WITHIN = timedelta(days=1)
 _TRIED_WITHIN = timedelta(hours=2)
 """An unsent message is tried again within an hour at most; one that waits longer is forgotten."""
 
-_APPLIED = f"inbox WHERE state = '{InboxState.APPLIED}' AND kind IN ('stk', 'reversal', 'event', 'events', 'invoice')"
+_APPLIED = f"inbox WHERE state = '{InboxState.APPLIED}' AND kind IN ('stk', 'reversal', 'event', 'events', 'invoice', 'payment')"
 _EVENTS = query(f"SELECT id, gateway, kind, raw, headers, source FROM {_APPLIED}")  # noqa: S608 - our own words
 
 
@@ -43,19 +44,19 @@ def _events(reading: Reading) -> Iterator[Offence]:
 def _without_effect(reading: Reading, told: Sequence[tuple[int, Notice]]) -> Iterator[Offence]:
     tries = [notice.attempt_id for _, notice in told if notice.attempt_id is not None and notice.refund_id is None]
     backs = [notice.refund_id for _, notice in told if notice.refund_id is not None]
-    states = _states(reading, attempts, tries) | _states(reading, refunds, backs)
+    states = _states(reading, attempts, tries) | _states(reading, refunds, backs) | _states(reading, strays, backs)
     for event, notice in told:
         if notice.refund_id is not None:
-            if states.get(notice.refund_id) != RefundState.DONE:
+            if states.get(notice.refund_id) not in {RefundState.DONE, StrayState.RETURNED}:
                 yield Offence(f"event:{event}", {"refund": notice.refund_id, "state": states.get(notice.refund_id)})
         elif notice.attempt_id is not None and states.get(notice.attempt_id) != AttemptState.SUCCEEDED:
             yield Offence(f"event:{event}", {"attempt": notice.attempt_id, "state": states.get(notice.attempt_id)})
 
 
-def _states(reading: Reading, table: object, numbers: Sequence[int]) -> dict[int, str]:
+def _states(reading: Reading, table: Table, numbers: Sequence[int]) -> dict[int, str]:
     if not numbers:
         return {}
-    columns = attempts.c if table is attempts else refunds.c
+    columns = table.c
     found = Sql(select(columns.id, columns.state).where(columns.id.in_([int(number) for number in numbers])))
     return {row[0]: row[1] for row in reading.rows(found)}
 

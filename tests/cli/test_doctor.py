@@ -40,6 +40,7 @@ CANARIES = {
     "moyasar_secret_key": "sk_test_CANARYmoyasar",
     "moyasar_webhook_secret": "CANARY-moyasar-webhook",
     "moyasar_webhook_secret_before": "CANARY-moyasar-webhook-before",
+    "telegram_provider_token": "4242:TEST:CANARY-provider",
 }
 
 

@@ -40,11 +40,28 @@ def test_riyals_go_to_the_gateway_that_settles_them_at_home() -> None:
     assert [carrier.gateway for carrier in offer(Method.VISA, RIYALS, OURS, ABLE).carriers] == ["moyasar", "paytabs", "stripe"]
 
 
+def test_saudi_schemes_pay_in_riyals_only() -> None:
+    assert [one for one in names(Money(15_050, "AED")) if one.startswith(("mada", "stc_pay"))] == []
+    for method in (Method.MADA, Method.STC_PAY):
+        why = offer(method, Money(15_050, "AED"), OURS, ABLE).why_not
+        assert why is not None and why.facts["reason"] == "currency"
+
+
 def test_a_whole_page_is_shown_only_where_nothing_on_it_has_a_name() -> None:
     page = {"paytabs": Account(own=False, ours=True)}
     able_page = {"paytabs": able("paytabs", frozenset({Method.PAYTABS}))}
     assert [one.method for one in shown(offers(RIYALS, page, able_page))] == [Method.PAYTABS]
     assert "paytabs:paytabs" not in names(RIYALS)
+
+
+def test_an_invoice_of_telegram_does_not_hide_a_whole_page() -> None:
+    """It is paid in the chat, so on a page it names nothing that the page would have."""
+    both = {name: Account(own=False, ours=True) for name in ("paytabs", "telegram")}
+    able_both = {
+        "paytabs": able("paytabs", frozenset({Method.PAYTABS})),
+        "telegram": able("telegram", frozenset({Method.TELEGRAM})),
+    }
+    assert [one.method for one in shown(offers(RIYALS, both, able_both))] == [Method.TELEGRAM, Method.PAYTABS]
 
 
 def test_an_account_of_their_own_goes_first_and_what_just_failed_last() -> None:
@@ -97,5 +114,5 @@ def test_every_method_that_is_carried_has_its_place_in_every_order() -> None:
     for order in (*ORDER.values(), ELSEWHERE):
         assert set(order) == set(CARRIERS)
         assert len(order) == len(set(order))
-    assert gateways_of(Method.TELEGRAM) == ()
+    assert gateways_of(Method.TELEGRAM) == ("telegram",)
     assert gateways_of(Method.MPESA) == ("daraja",)

@@ -11,7 +11,8 @@ import pytest
 
 from domain.by_hand import Verdict
 from domain.money import Money
-from domain.payment import Outcome, Unreadable
+from domain.payment import About, Outcome, Unreadable
+from domain.statement import NoBooks
 from gateways.http import Http
 from gateways.payments.daraja import Daraja
 from gateways.payments.daraja_c2b import DarajaC2b
@@ -161,6 +162,13 @@ async def test_addresses_payments_receipts_and_the_list(alone: Standalone) -> No
         listed = hand.read_told("listed", lines[0])
         assert (listed.receipt, listed.money, listed.account, listed.short_code) == (receipt, told.money, told.account, told.short_code)
         assert listed.payer_ends == told.payer_ends == "678"
+        later = datetime.now(UTC) + timedelta(minutes=1)
+        (record,) = await hand.records(now - timedelta(hours=1), later, credentials)
+        assert (record.about, record.ref, record.receipt, record.money) == (About.PAYMENT, receipt, receipt, told.money)
+        assert abs(record.at - now) < timedelta(minutes=5)
+        assert await hand.records(later, later + timedelta(hours=1), credentials) == []
+        with pytest.raises(NoBooks):
+            await hand.records(now - timedelta(hours=1), later, {**credentials, "consumer_secret": "x"})
         reply = await hand.look_up(receipt, credentials, "def")
         assert reply.outcome is Outcome.PENDING
         looked = hand.read_looked("result", json.dumps((await merchant.heard(2))[1]).encode())

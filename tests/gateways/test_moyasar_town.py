@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from domain.money import Money
 from domain.payment import About, Method, Outcome, Proof, Reply
-from gateways.payments.moyasar import NoBooks
+from domain.statement import NoBooks
 from gateways.payments.moyasar_codes import WORDS
 from tests.gateways.email_ground import until
 from tests.gateways.moyasar_ground import KEYS, Ground, card, ground

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -342,7 +343,8 @@ def test_nothing_but_unreadable_is_ever_raised(name: str, resource: Json) -> Non
         pass
     else:
         assert notice.facts["event"] == name
-    read_record({"event_type": name, "create_time": "2026-11-21T09:00:00Z", "resource": resource})
+    with contextlib.suppress(Unreadable):
+        read_record({"event_type": name, "create_time": "2026-11-21T09:00:00Z", "resource": resource})
 
 
 def test_a_record_needs_a_time_and_money_that_moved() -> None:
@@ -354,7 +356,14 @@ def test_a_record_needs_a_time_and_money_that_moved() -> None:
     found = read_record(good)
     assert found is not None and (found.at, found.money, found.fee) == (datetime(2026, 11, 21, 9, tzinfo=UTC), Money(2000, "USD"), None)
     refund = {**good, "event_type": "PAYMENT.CAPTURE.REFUNDED"}
-    bad: object
-    for bad in (None, [], {}, {**good, "create_time": "soon"}, {**good, "create_time": "2026-11-21T12:00:00"}, {**good, "event_type": 5},
-                {**good, "resource": {"id": "C1"}}, {**good, "resource": {"amount": AMOUNT}}, refund):  # fmt: skip
-        assert read_record(bad) is None
+    other: object
+    for other in (None, [], {}, {**good, "event_type": 5}, refund):
+        assert read_record(other) is None
+    for cut in (
+        {"create_time": "soon"},
+        {"create_time": "2026-11-21T12:00:00"},
+        {"resource": {"id": "C1"}},
+        {"resource": {"amount": AMOUNT}},
+    ):
+        with pytest.raises(Unreadable):
+            read_record({**good, **cut})

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from domain.money import Money
 from domain.payment import About, Outcome, Reply
+from domain.statement import NoBooks
 from gateways.payments.paypal_codes import REFUND
 from tests.gateways.paypal_ground import CREDENTIALS, Ground, paypal_ground
 
@@ -119,7 +120,7 @@ async def test_the_books_hold_every_movement_with_its_fee(ground: Ground) -> Non
     _, other = await ground.paid(333, "EUR")
     reversal = ground.alone.paypal.reverse(other)
     await ground.hears("PAYMENT.CAPTURE.REVERSED")
-    records = await ground.gateway.records(since, ground.clock.now(), CREDENTIALS)
+    records = await ground.gateway.records(since, ground.clock.now() + timedelta(seconds=1), CREDENTIALS)
     assert {(record.about, record.ref, record.receipt, record.money) for record in records} == {
         (About.PAYMENT, receipt, receipt, Money(10_000, "USD")),
         (About.REFUND, reply.ref, receipt, Money(2500, "USD")),
@@ -137,9 +138,10 @@ async def test_the_books_have_many_pages_and_are_read_whole_or_not_at_all(ground
     since = ground.clock.now()
     for _ in range(60):  # each payment is two events, so there are two pages
         await ground.paid()
-    until = ground.clock.now()
+    until = ground.clock.now() + timedelta(seconds=1)
     assert len(await ground.gateway.records(since, until, CREDENTIALS)) == 60
     assert await ground.gateway.records(until + timedelta(hours=1), until + timedelta(hours=2), CREDENTIALS) == []
     ground.fault("events_html")
-    assert await ground.gateway.records(since, until, CREDENTIALS) == ()
-    assert await ground.gateway.records(since, until, {}) == []
+    for credentials, long_ago in ((CREDENTIALS, since), ({}, since), (CREDENTIALS, since - timedelta(days=31))):
+        with pytest.raises(NoBooks):
+            await ground.gateway.records(long_ago, until, credentials)

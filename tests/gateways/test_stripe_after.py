@@ -11,6 +11,7 @@ import pytest_asyncio
 from domain.ids import AttemptId, RefundId
 from domain.money import Money
 from domain.payment import About, Outcome, Reply
+from domain.statement import NoBooks
 from tests.gateways.stripe_ground import KEYS, KIND, Ground, paid, started, stripe_ground
 
 SUCCEEDED, PENDING, DECLINED, UNKNOWN = Outcome.SUCCEEDED, Outcome.PENDING, Outcome.DECLINED, Outcome.UNKNOWN
@@ -128,9 +129,9 @@ async def test_records_are_whole_signed_and_paged(ground: Ground) -> None:
 
 
 async def test_half_a_list_is_no_list(ground: Ground) -> None:
-    with pytest.raises(OSError, match="configuration"):
+    with pytest.raises(NoBooks, match="configuration"):
         await ground.gateway.records(ground.now(), ground.now(), {})
     for fault in ("error_500", "drop_before", "rubbish", "rate_limit"):
         ground.plant(fault)
-        with pytest.raises(OSError, match=r"\w"):
+        with pytest.raises(NoBooks, match=r"\w"):
             await ground.gateway.records(ground.now(), ground.now(), KEYS)

@@ -66,6 +66,16 @@ def test_a_paused_gateway_takes_nothing_by_hand(street: Street) -> None:
     assert street.do(may_pay, PLATFORM, told(checkout))[0] is Verdict.OTHER
 
 
+def test_a_till_takes_money_without_an_account_and_a_paybill_does_not(street: Street) -> None:
+    """Buy Goods asks for none: the buyer shows the receipt."""
+    checkout = street.checkout()
+    assert street.do(may_pay, PLATFORM, told(checkout, account=""))[0] is Verdict.ACCOUNT
+    street.do(save_credentials, admin, "daraja", {"short_code": "600000", "till": "555555", "transaction_type": "BUYGOODS"}, tested=True)
+    assert street.do(may_pay, PLATFORM, told(account="", short_code="555555")) == (Verdict.ACCEPT, "")
+    assert street.do(may_pay, PLATFORM, told(account="INV00042", short_code="555555"))[0] is Verdict.ACCOUNT
+    assert street.do(may_pay, PLATFORM, told(account="", short_code="600001"))[0] is Verdict.SHORT_CODE
+
+
 def test_each_account_takes_its_own_only(street: Street) -> None:
     """C10: a shop with a short code of its own is paid there, and nobody else is."""
     checkout = street.checkout()

@@ -7,17 +7,21 @@ from typing import Any
 
 import pytest
 
+from domain.errors import BadInput
 from domain.ids import OrganizationId
 from domain.life import DisputeState, EscrowState, OrderState, PaymentState, RefundState
 from domain.money import Money
 from domain.order import Order, Reason
 from domain.payment import About, Attempt, Notice, Outcome, Proof, Reply
 from domain.records import RawEvent
-from tests.factories import PRICE, SHOP, Street, buyer, owner, staff
-from tests.fakes import Ground, check_books
-from usecases.disputes import open_dispute
+from tests.factories import ABILITIES, PRICE, SHOP, Street, admin, buyer, owner, staff
+from tests.fakes import ABILITY, Ground, check_books
+from usecases.disputes import open_dispute, resolve_dispute
 from usecases.orders import accept_order, cancel_order, confirm_delivery
 from usecases.settlement import Received, receive
+
+PART = Money(100_000, "KES")
+REST = PRICE - PART
 
 
 def told(order: Order, about: About, outcome: Outcome, case: str | None = "dp_1", money: Money | None = None, **changes: Any) -> Notice:
@@ -113,15 +117,8 @@ def test_after_the_release_the_wallet_pays_and_then_the_seller_owes(street: Stre
     assert -ground.balance(f"wallet:{SHOP}") == wallet - part.amount_minor
     come(ground, bank(other, Outcome.PENDING, case="dp_2"))
     come(ground, bank(order, Outcome.PENDING, case="dp_3", money=Money(150_000, "KES")))
-    assert ground.balance(f"receivable:{SHOP}") == 150_000
+    assert (ground.balance(f"receivable:{SHOP}"), ground.balance(f"wallet:{SHOP}")) == (12_500, 0)
     assert street.order(order.id).state is OrderState.COMPLETED
-
-
-def test_a_part_of_a_held_escrow_is_owed_and_freezes_nothing(street: Street, ground: Ground) -> None:
-    order = street.paid()
-    come(ground, bank(order, Outcome.PENDING, money=Money(1_000, "KES")))
-    assert street.order(order.id).state is OrderState.PAID
-    assert ground.balance(f"receivable:{SHOP}") == 1_000
 
 
 def test_of_the_sellers_own_account_it_is_a_memo(street: Street, ground: Ground) -> None:
@@ -154,6 +151,7 @@ def test_one_case_is_about_one_payment(street: Street, ground: Ground) -> None:
 
 def test_what_no_order_rests_on_is_for_a_person(street: Street, ground: Ground) -> None:
     attempt = street.ringing()
+    street.tell(replace(street.success(attempt), money=Money(100, "KES")))
     notice = Notice("daraja", "e", "event", Outcome.PENDING, Proof.PROOF, attempt.id, about=About.CHARGEBACK, refund_ref="dp_1")
     assert come(ground, notice) is Received.PARKED
 
@@ -212,11 +210,75 @@ def test_a_disputed_order_refunded_elsewhere_ends_its_dispute(street: Street, gr
     assert street.do(lambda unit: unit.disputes.of_order(order.id)).state is DisputeState.WITHDRAWN
 
 
-def test_a_part_refunded_elsewhere_is_owed_by_the_seller(street: Street, ground: Ground) -> None:
+def test_a_part_refunded_elsewhere_leaves_the_escrow_and_the_rest_ends_the_order(street: Street, ground: Ground) -> None:
     order = street.paid()
-    come(ground, gone(order, Money(50_000, "KES")))
+    come(ground, gone(order, PART))
     assert street.order(order.id).state is OrderState.PAID
-    assert ground.balance(f"receivable:{SHOP}") == 50_000
+    assert (ground.balance(f"escrow:{order.id}"), ground.balance(f"receivable:{SHOP}")) == (-REST.amount_minor, 0)
+    come(ground, gone(order, REST, "re_2"))
+    assert (street.order(order.id).state, ground.books()) == (OrderState.REFUNDED, {})
+
+
+def test_a_part_refunded_elsewhere_is_not_given_back_again(street: Street, ground: Ground) -> None:
+    order = street.paid()
+    come(ground, gone(order, PART))
+    street.do(cancel_order, buyer, order.number)
+    assert street.refunds(order.attempt_id)[1].money == REST
+    check_books(ground)
+
+
+def test_what_is_refunded_elsewhere_while_a_bank_decides_ends_nothing_by_itself(street: Street, ground: Ground) -> None:
+    order = street.paid()
+    come(ground, bank(order, Outcome.PENDING, money=PART))
+    come(ground, gone(order, REST))
+    assert (street.order(order.id).state, ground.balance(f"escrow:{order.id}")) == (OrderState.FROZEN, 0)
+    come(ground, bank(order, Outcome.SUCCEEDED, money=PART))
+    assert (street.order(order.id).escrow, ground.books()) == (EscrowState.CHARGED_BACK, {})
+
+
+def test_refunded_elsewhere_after_the_release_the_seller_owes_what_the_wallet_does_not_cover(street: Street, ground: Ground) -> None:
+    order = street.delivered()
+    street.do(confirm_delivery, buyer, order.number)
+    wallet = -ground.balance(f"wallet:{SHOP}")
+    come(ground, gone(order))
+    assert (ground.balance(f"wallet:{SHOP}"), ground.balance(f"receivable:{SHOP}")) == (0, PRICE.amount_minor - wallet)
+
+
+def test_one_reference_of_a_refund_is_about_one_payment(street: Street, ground: Ground) -> None:
+    """Booked for one payment, it is told of another: nothing is booked, and a person looks."""
+    first, second = street.paid(), street.paid()
+    come(ground, gone(first, PART))
+    books = ground.books()
+    assert come(ground, replace(gone(second, PART), event_key="other")) is Received.PARKED
+    assert (ground.books(), street.order(second.id).state, street.refunds(second.attempt_id)) == (books, OrderState.PAID, [])
+
+
+@pytest.mark.parametrize(("gone_first", "left"), [(PART, REST), (None, None)])
+def test_of_an_own_account_no_more_goes_back_than_is_left_there(
+    street: Street, ground: Ground, gone_first: Money | None, left: Money | None
+) -> None:
+    """Part of it went back at the gateway, or a bank took all of it: cancelling the order asks for the rest, if there is any."""
+    street.go_direct()
+    order = street.paid()
+    if gone_first is not None:
+        come(ground, replace(gone(order, gone_first), owner=SHOP))
+    else:
+        come(ground, bank(order, Outcome.PENDING, owner=SHOP))
+    street.do(cancel_order, buyer, order.number)
+    asked = [refund.money for refund in street.refunds(order.attempt_id) if refund.reason != "elsewhere"]
+    assert (asked, street.order(order.id).state) == ([left] if left is not None else [], OrderState.REFUNDED)
+
+
+def test_a_part_that_the_gateway_cannot_give_back_decides_nothing(street: Street, ground: Ground) -> None:
+    """O9: before anything is decided, whoever carries the payment."""
+    order = street.delivered()
+    street.do(open_dispute, buyer, order.number, Reason.BROKEN, "", ())
+    whole_only = {"daraja": replace(ABILITY, part_refunds=False)}
+    for abilities, part, reason in ((ABILITIES, Money(1_050, "KES"), "step"), (whole_only, PART, "whole_only")):
+        refused = ground.refuses(BadInput, resolve_dispute, admin, order.number, "split", part, abilities)
+        assert refused.facts["reason"] == reason
+    street.do(resolve_dispute, admin, order.number, "split", PART, ABILITIES)
+    assert street.order(order.id).escrow is EscrowState.SPLIT
 
 
 def test_of_an_own_account_the_order_ends_too(street: Street, ground: Ground) -> None:

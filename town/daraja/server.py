@@ -21,6 +21,7 @@ from town.daraja.apps import TOKEN_LIFE_S, App, Portal, Refusal
 from town.daraja.books import Books
 from town.daraja.c2b import C2bDesk
 from town.daraja.courier import Courier
+from town.daraja.menu import Menu
 from town.daraja.names import Names
 from town.daraja.office import Gate, Office
 from town.daraja.orders import OrderDesk
@@ -28,7 +29,7 @@ from town.daraja.outcomes import PAID, Paid, stk_callback
 from town.daraja.pull import PullDesk
 from town.daraja.stk import StkDesk
 from town.mishaps import seconds_of
-from town.phones import NoSuchThing, Phone, Phones, normal_msisdn
+from town.phones import NoSuchThing, Phones, normal_msisdn
 
 DEFAULT_APP = App("town-key", "town-secret", "174379", "town-passkey-00000000000000000000000000000000")
 _ADDABLE = ("key", "secret", "short_code", "passkey", "kind", "till", "name", "initiator", "security_credential", "external_validation")
@@ -67,6 +68,7 @@ class Daraja:
         self._stk = StkDesk(office, self._c2b.confirm)
         self._orders = OrderDesk(office)
         self._pull = PullDesk(office)
+        self._menu = Menu(office, self._c2b)
         self._gate = Gate(office)
         self.add_app(**{name: getattr(DEFAULT_APP, name) for name in _ADDABLE})
 
@@ -131,7 +133,7 @@ class Daraja:
             raise NoSuchThing(f"Nobody has the short code {short_code}.")
         if not 1 <= amount <= fields.LARGEST_KES or len(account) > 20:
             raise NoSuchThing("The amount is 1 to 250000 whole shillings and the account at most 20 characters.")
-        entry = await self._c2b.pay_by_hand(app, normal_msisdn(msisdn), amount, account)
+        entry, _ = await self._c2b.pay_by_hand(app, normal_msisdn(msisdn), amount, account)
         return entry.receipt if entry else None
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -155,7 +157,7 @@ class Daraja:
             web.post("/town/api/daraja/apps", _control(self._post_app)),
             web.post("/town/api/daraja/forge", _control(self._post_forge)),
             web.post("/town/api/daraja/pay", _control(self._post_pay)),
-            web.post("/town/api/phone/{msisdn}/pay", self._office.phones.act(self._phone_pay)),
+            web.post("/town/api/phone/{msisdn}/pay", self._office.phones.act(self._menu.act)),
         ]
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
@@ -203,10 +205,6 @@ class Daraja:
             raise NoSuchThing("`amount` is whole shillings; `url`, if given, is an address.")
         status = await self.forge_callback(str(body.get("checkout_request_id")), amount, str(body.get("receipt", "UA00000000")), url)
         return {"status": status}
-
-    async def _phone_pay(self, phone: Phone, body: Mapping[str, Any]) -> Any:
-        """From the M-PESA menu of this phone."""
-        return await self._post_pay({**body, "msisdn": phone.msisdn})
 
     async def _post_pay(self, body: Mapping[str, Any]) -> Any:
         amount = body.get("amount")

@@ -141,6 +141,7 @@ class Books:
         """Write `keep` whole or not at all."""
         beside = keep.with_suffix(".new")
         kept = {name: getattr(self, name) for name in ("invoices", "payments", "webhooks", "movements")}
+        kept["settled_at"] = None if self.settled_at is None else self.settled_at.isoformat()
         beside.write_text(json.dumps({"version": 1, **kept}, ensure_ascii=False), encoding="utf-8")
         beside.replace(keep)
 
@@ -149,6 +150,8 @@ class Books:
         kept: Json = json.loads(keep.read_text(encoding="utf-8")) if keep.is_file() else {}
         if kept.pop("version", None) != 1:
             return False
+        settled = kept.pop("settled_at", None)
+        self.settled_at = None if settled is None else datetime.fromisoformat(settled)
         for name, found in kept.items():
             setattr(self, name, found)
         return True

@@ -64,7 +64,9 @@ class Moyasar:
         return account
 
     def listen(self, account: Account, url: str, shared_secret: str) -> Json:
-        """Register a webhook for every event, as a merchant does in the dashboard."""
+        """Register a webhook for every event instead of those it has, as a merchant does in the dashboard."""
+        for hook in owned(self.books.webhooks, account):
+            del self.books.webhooks[hook["id"]]
         return self._hook(account, {"url": url, "http_method": "post", "shared_secret": shared_secret})
 
     def state(self) -> Json:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from town import hosted
-from town.cards import GOOD_MADA, MADA, MESSAGES, Card, read_card
+from town.cards import MADA, MESSAGES, Card, cards_for, read_card
 from town.core import Clock
 from town.paytabs.books import Books, Json, Profile
 from town.paytabs.hooks import Hooks, return_fields
@@ -42,19 +42,24 @@ class Pages:
         tran = self._found(request)
         return self._shown(tran, "") if self._open(tran) else self._over(tran)
 
+    def _page(self, tran: Json, title: str, *parts: str) -> web.Response:
+        return hosted.page(title, *parts, brand="PayTabs", colour="#1c4fd8", language=tran["_lang"])
+
     def _shown(self, tran: Json, said: str) -> web.Response:
-        here = f"{self._at}/{tran['_page']}"
+        here, say = f"{self._at}/{tran['_page']}", hosted.say_in(tran["_lang"])
         top = hosted.note(tran["cart_description"]) + hosted.note(f"{tran['cart_amount']} {tran['cart_currency']}", "sum")
         any_way, forms = "all" in tran["_methods"], []
         if any_way or {"creditcard", "mada"} & set(tran["_methods"]):
-            forms.append(hosted.form(here, hosted.card_fields(GOOD_MADA) + hosted.button("Pay now", "how", "card")))
+            cards = cards_for(tran["cart_currency"])
+            forms.append(hosted.form(here, hosted.card_fields(cards[0][0], say) + hosted.button(say("Pay now"), "how", "card")))
+            forms.append(hosted.other_cards(here, cards[1:], say, how="card"))
         if any_way or "applepay" in tran["_methods"]:
-            forms.append(hosted.form(here, hosted.button("Pay with Apple Pay", "how", "applepay")))
+            forms.append(hosted.form(here, hosted.button(say("Pay with Apple Pay"), "how", "applepay")))
         if any_way or "stcpay" in tran["_methods"]:
-            forms.append(hosted.form(here, hosted.button("Pay with stc pay", "how", "stcpay")))
-        forms.append(hosted.form(here, hosted.button("Cancel", "how", "cancel", quiet=True)))
-        wrong = hosted.note(said, "bad") if said else ""
-        return hosted.page(self._profiles[tran["profile_id"]].name, top, wrong, *forms, language=tran["_lang"])
+            forms.append(hosted.form(here, hosted.button(say("Pay with stc pay"), "how", "stcpay")))
+        forms.append(hosted.form(here, hosted.button(say("Cancel"), "how", "cancel", quiet=True)))
+        wrong = hosted.note(say(said), "bad") if said else ""
+        return self._page(tran, self._profiles[tran["profile_id"]].name, top, wrong, *forms)
 
     async def _pay(self, request: web.Request) -> web.StreamResponse:
         tran = self._found(request)
@@ -81,9 +86,11 @@ class Pages:
         tran = self._found(request)
         if not self._open(tran):
             return self._over(tran)
-        text = hosted.note(f"{tran['cart_amount']} {tran['cart_currency']}", "sum") + hosted.note("Your bank asks whether this is you.")
-        answers = hosted.button("Confirm", "answer", "ok") + hosted.button("This was not me", "answer", "fail", quiet=True)
-        return hosted.page("3-D Secure", text, hosted.form(request.path, answers))
+        say = hosted.say_in(tran["_lang"])
+        paid = hosted.note(self._profiles[tran["profile_id"]].name) + hosted.note(f"{tran['cart_amount']} {tran['cart_currency']}", "sum")
+        answers = hosted.button(say("Confirm"), "answer", "ok") + hosted.button(say("This was not me"), "answer", "fail", quiet=True)
+        asked = hosted.note(say("Your bank asks whether this is you."))
+        return self._page(tran, "3-D Secure", paid, hosted.form(request.path, asked + answers))
 
     async def _bank_says(self, request: web.Request) -> web.StreamResponse:
         tran = self._found(request)
@@ -129,13 +136,16 @@ class Pages:
         """The way back: a GET with the fields in its query, or a form that the payer sends off with one press."""
         said = tran.get("payment_result", {}).get("response_message", "Expired")
         if not tran["_return"]:
-            return hosted.page("PayTabs", hosted.note(said))
+            return self._page(tran, self._profiles[tran["profile_id"]].name, hosted.note(said))
         fields = return_fields(self._profiles[tran["profile_id"]], tran)
         if tran["_get"]:
             mark = "&" if "?" in tran["_return"] else "?"
             raise web.HTTPSeeOther(f"{tran['_return']}{mark}{urlencode(fields)}")
-        inner = hosted.hidden(fields) + hosted.button("Back to the shop")
-        return hosted.page("PayTabs", hosted.note(said), hosted.form(tran["_return"], inner))
+        inner = hosted.hidden(fields) + hosted.button(hosted.say_in(tran["_lang"])("Back to the shop"))
+        told = hosted.note(
+            hosted.say_in(tran["_lang"])(said), "note" if tran.get("payment_result", {}).get("response_status") == "A" else "bad"
+        )
+        return self._page(tran, self._profiles[tran["profile_id"]].name, told, hosted.form(tran["_return"], inner))
 
     def _found(self, request: web.Request) -> Json:
         tran = self._books.by_page(request.match_info["page"])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,7 +20,7 @@ from town.stripe.forms import Refusal, Schema, checked, unfolded
 from town.stripe.shapes import VERSION, Json
 
 PROVIDER = "stripe"
-KEYS_KEPT_S = 24 * 3600
+KEYS_LIVE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class _Kept:
     """What a key was first used for, and its answer (None while that is under way)."""
 
     what: str
-    at: float
+    at: datetime
     answer: tuple[int, Json] | None = None
 
 
@@ -54,6 +55,14 @@ class Gate:
         self._accounts = accounts
         self._base = base_path
         self._keys: dict[tuple[str, str], _Kept] = {}
+
+    def keys(self) -> list[list[Any]]:
+        """Those that were answered, as JSON can hold them."""
+        return [[*whose, kept.what, kept.at.isoformat(), *kept.answer] for whose, kept in self._keys.items() if kept.answer is not None]
+
+    def put_back(self, keys: Iterable[Sequence[Any]]) -> None:
+        for account, key, what, at, status, body in keys:
+            self._keys[account, key] = _Kept(what, datetime.fromisoformat(at), (status, body))
 
     def get(self, desk: Desk, schema: Schema) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handler(request: web.Request) -> web.StreamResponse:
@@ -98,7 +107,7 @@ class Gate:
         if kept is not None and kept.answer is not None:
             return kept.answer[0], kept.answer[1], {"Idempotent-Replayed": "true"}
         asked = checked(unfolded(parse_qsl(form, keep_blank_values=True)), schema)
-        mark = _Kept(what, self._core.clock.monotonic_s())
+        mark = _Kept(what, self._core.clock.now())
         if key:
             self._keys[account.key, key] = mark
         base = f"{request.scheme}://{request.host}{self._base}"
@@ -149,8 +158,8 @@ class Gate:
             return None
         if len(key) > 255:
             raise Refusal(400, "Idempotency keys can be up to 255 characters long.", kind="idempotency_error")
-        now = self._core.clock.monotonic_s()
-        for old in [one for one, kept in self._keys.items() if now - kept.at > KEYS_KEPT_S]:
+        now = self._core.clock.now()
+        for old in [one for one, kept in self._keys.items() if now - kept.at > KEYS_LIVE]:
             del self._keys[old]
         kept = self._keys.get((account.key, key))
         if kept is not None and kept.what != what:

@@ -11,15 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from town.stripe.books import Account, Endpoint
+from town.stripe.gate import Gate
 from town.stripe.shapes import Json
 
-VERSION = 1
+VERSION = 2
 _KEPT = ("sessions", "lines", "intents", "charges", "refunds", "disputes", "transactions", "events", "asked_with")
 
 
-def dump(accounts: Mapping[str, Account]) -> Json:
+def dump(accounts: Mapping[str, Account], gate: Gate) -> Json:
     return {
         "version": VERSION,
+        "keys": gate.keys(),
         "accounts": [
             {
                 "key": account.key,
@@ -31,14 +33,14 @@ def dump(accounts: Mapping[str, Account]) -> Json:
     }
 
 
-def save(accounts: Mapping[str, Account], keep: Path) -> None:
+def save(accounts: Mapping[str, Account], gate: Gate, keep: Path) -> None:
     """Write `keep` whole or not at all."""
     beside = keep.with_suffix(".new")
-    beside.write_text(json.dumps(dump(accounts), ensure_ascii=False), encoding="utf-8")
+    beside.write_text(json.dumps(dump(accounts, gate), ensure_ascii=False), encoding="utf-8")
     beside.replace(keep)
 
 
-def load(accounts: Mapping[str, Account], keep: Path) -> bool:
+def load(accounts: Mapping[str, Account], gate: Gate, keep: Path) -> bool:
     """Take up what `keep` holds of the accounts that are there; False when there is nothing (of this version) to take up.
 
     An account that has endpoints already keeps its own: addresses are what the one who starts the town says.
@@ -48,6 +50,7 @@ def load(accounts: Mapping[str, Account], keep: Path) -> bool:
     kept: Json = json.loads(keep.read_text(encoding="utf-8"))
     if kept.get("version") != VERSION:
         return False
+    gate.put_back(kept["keys"])
     for one in kept["accounts"]:
         account = accounts.get(one["key"])
         if account is None:

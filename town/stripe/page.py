@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
 from aiohttp import web
 
+from town import hosted
 from town.stripe.asked import THREE, ZERO
 from town.stripe.books import Account
 from town.stripe.cards import CARDS, card_of
 from town.stripe.forms import Refusal
 from town.stripe.shapes import Json
-
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#f6f8fa;color:#1a1f36}main{max-width:26rem;margin:2rem auto;padding:1.5rem;"
-    "background:#fff;border-radius:12px}h1{font-size:1.1rem;margin:0 0 .25rem}.amount{font-size:2rem;font-weight:600;margin:0 0 1rem}"
-    "button,input{font:inherit;width:100%;min-height:48px;margin:.25rem 0;border-radius:8px;border:1px solid #c1c9d2;box-sizing:border-box;"
-    "padding:0 .75rem;background:#fff;color:#1a1f36}button.main{background:#0a2540;color:#fff;border:0}small{color:#4f566b}"
-    "[role=alert]{color:#b3093c}"
-)
-_CLOSE = '<form method="post" action="{at}/close"><button name="act" value="close">Back to the shop</button></form>'
 
 
 class Page:
@@ -47,11 +38,11 @@ class Page:
         try:
             account = self.of(request.match_info["id"])
         except Refusal as refusal:
-            return _html(f"<h1>{escape(str(refusal))}</h1>", 404)
+            return _html("This page is not here", hosted.note(str(refusal), "bad"), status=404)
         session = account.sessions[request.match_info["id"]]
         if session["status"] == "open" and session["expires_at"] <= account.now():
             account.expire(session)
-        return _html(self._inside(account, session))
+        return self._shown(account, session)
 
     async def _press(self, request: web.Request) -> web.Response:
         session_id, act = request.match_info["id"], request.match_info["act"]
@@ -67,40 +58,38 @@ class Page:
             else:
                 came_to = account.answer(session_id, yes=act == "confirm")
         except Refusal as refusal:
-            return _html(f'<h1>This page has ended</h1><p role="alert">{escape(str(refusal))}</p>', refusal.status)
+            return _html("This page has ended", hosted.note(str(refusal), "bad"), status=refusal.status)
         if came_to in ("paid", "delayed"):
             raise web.HTTPSeeOther(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session_id))
         raise web.HTTPSeeOther(f"{self._base}/pay/{session_id}")
 
-    def _inside(self, account: Account, session: Json) -> str:
+    def _shown(self, account: Account, session: Json) -> web.Response:
         at = f"{self._base}/pay/{session['id']}"
-        item = account.lines[session["id"]][0]["description"]
-        head = f'<h1>{escape(item)}</h1><p class="amount">{escape(_amount(session))}</p>'
-        close = _CLOSE.format(at=at) if session["cancel_url"] else ""
+        title = account.lines[session["id"]][0]["description"]
+        head = hosted.note(_amount(session), "sum")
+        close = hosted.form(f"{at}/close", hosted.button("Back to the shop", "act", "close", quiet=True)) if session["cancel_url"] else ""
         if session["status"] == "complete":
-            return head + "<p>This payment has been made.</p>" + close
+            return _html(title, head, hosted.note("This payment has been made."), close)
         if session["status"] == "expired":
-            return head + '<p role="alert">You took too long: this page has ended. Nothing was taken.</p>' + close
+            return _html(title, head, hosted.note("You took too long: this page has ended. Nothing was taken.", "bad"), close)
         if session["id"] in account.challenges:
-            return (
-                head + "<p>Your bank asks: is it you who pays?</p>"
-                f'<form method="post" action="{at}/confirm"><button class="main">Yes, it is me</button></form>'
-                f'<form method="post" action="{at}/refuse"><button>No</button></form>'
-            )
+            asked = hosted.note("Your bank asks: is it you who pays?")
+            yes = hosted.form(f"{at}/confirm", asked + hosted.button("Yes, it is me"))
+            return _html("3-D Secure", hosted.note(title), head, yes, hosted.form(f"{at}/refuse", hosted.button("No", quiet=True)))
         intent = account.intents.get(session["payment_intent"] or "")
         error = intent["last_payment_error"] if intent else None
-        said = f'<p role="alert">Your card was refused ({escape(error.get("decline_code") or error["code"])}).</p>' if error else ""
-        buttons = "".join(
-            f'<button name="card" value="{card.number}">{escape(card.says)} <small>{card.number[-4:]}</small></button>'
-            for card in CARDS.values()
-        )
-        return (
-            head + said + f'<form method="post" action="{at}/pay"><label>Card number '
-            '<input name="card" inputmode="numeric" autocomplete="cc-number" value="4242 4242 4242 4242"></label>'
-            '<button class="main">Pay</button></form>'
-            f'<form method="post" action="{at}/pay"><input type="hidden" name="card" value="4242424242424242">'
-            '<button name="wallet" value="apple_pay">Apple Pay</button><button name="wallet" value="google_pay">Google Pay</button></form>'
-            f'<details><summary>Other cards of the town</summary><form method="post" action="{at}/pay">{buttons}</form></details>' + close
+        said = hosted.note(_said(error.get("decline_code") or error["code"]), "bad") if error else ""
+        number = hosted.field("card", "Card number", "4242 4242 4242 4242", inputmode="numeric", autocomplete="cc-number", dir="ltr")
+        wallets = hosted.button("Apple Pay", "wallet", "apple_pay") + hosted.button("Google Pay", "wallet", "google_pay")
+        cards = "".join(hosted.button(card.says, "card", card.number, quiet=True, small=card.number[-4:]) for card in CARDS.values())
+        return _html(
+            title,
+            head,
+            said,
+            hosted.form(f"{at}/pay", number + hosted.button("Pay")),
+            hosted.form(f"{at}/pay", hosted.hidden({"card": "4242424242424242"}) + wallets),
+            f"<details><summary>Other cards of the town</summary>{hosted.form(f'{at}/pay', cards)}</details>",
+            close,
         )
 
 
@@ -111,9 +100,12 @@ def _amount(session: Json) -> str:
     return f"{currency.upper()} {digits[: len(digits) - places]}{'.' + digits[-places:] if places else ''}"
 
 
-def _html(inside: str, status: int = 200) -> web.Response:
-    text = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Stripe of the town</title><style>{_STYLE}</style></head><body><main>{inside}</main></body></html>"
-    )
-    return web.Response(text=text, status=status, content_type="text/html", headers={"Cache-Control": "no-store"})
+_WORDS = {"incorrect_number": "This is no card number.", "insufficient_funds": "There is not enough money on your card."}
+
+
+def _said(code: str) -> str:
+    return f"{_WORDS.get(code, 'Your card was refused.')} ({code}) Nothing was taken."
+
+
+def _html(title: str, *parts: str, status: int = 200) -> web.Response:
+    return hosted.page(title, *parts, brand="Stripe", colour="#0a2540", status=status)

@@ -52,12 +52,12 @@ class Stripe:
         await self.courier.stop()
 
     def save(self, keep: Path) -> None:
-        """Keep the accounts in a file."""
-        memory.save(self.accounts, keep)
+        """Keep the accounts, and the answers to idempotency keys, in a file."""
+        memory.save(self.accounts, self._gate, keep)
 
     def load(self, keep: Path) -> bool:
         """Take up what a file keeps, before the first request."""
-        found = memory.load(self.accounts, keep)
+        found = memory.load(self.accounts, self._gate, keep)
         for account in self.accounts.values():
             for session in account.sessions.values():
                 if session["status"] == "open":
@@ -88,6 +88,7 @@ class Stripe:
                     "endpoints": [one.url for one in account.endpoints],
                     "balance": account.balance(),
                     "sessions": list(account.sessions.values()),
+                    "charges": list(account.charges.values()),
                     "refunds": list(account.refunds.values()),
                     "disputes": list(account.disputes.values()),
                 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,11 @@ from domain.phone import read_phone
 from domain.ports import Unit
 from domain.rights import Actor, Party
 from domain.tokens import Purpose
+from templates.methods import method_name
 from templates.words import Words, words
 from usecases import checkouts, payments, settlement, views
 from usecases.payments import NewAttempt
-from usecases.views import PayView
+from usecases.views import MethodOffer, PayView
 from web.bodies import form_of
 from web.door import DOOR, Door
 from web.language import language
@@ -37,7 +38,7 @@ _ENDED = frozenset({AttemptState.FAILED, AttemptState.CANCELLED, AttemptState.EX
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """How a purchase stands, for the page: `kind` is asking, waiting, opening, checking, page, failed, money, expired, cancelled or paid."""
+    """How a purchase stands, for the page: `kind` is asking, waiting, opening, checking, page, failed, late, money, expired, cancelled or paid."""
 
     kind: str
     said: str = ""
@@ -63,11 +64,13 @@ def stand_of(t: Words, view: PayView, late: bool) -> Stand:
     checkout, attempt = view.checkout, view.attempt
     if view.order is not None and (attempt is None or attempt.id == view.order.attempt_id or attempt.state in _ENDED):
         return Stand("paid")
+    if (waits := views.undecided(view)) is not None:
+        return Stand("late", t("web.pay.late.text", total=waits.money, shop=view.shop, when=waits.decide_by))
     if attempt is not None and attempt.state is AttemptState.SUCCEEDED:
         why = view.refund.reason if view.refund is not None else "unknown"
         return Stand(
             "money",
-            payment_sentence(t, f"money_{why}", on_page=view.method is not Method.MPESA),
+            payment_sentence(t, f"money_{why}", view.method),
             may_retry=checkout.state is CheckoutState.OPEN and not late,
         )
     if view.order is not None:
@@ -82,8 +85,19 @@ def stand_of(t: Words, view: PayView, late: bool) -> Stand:
         return Stand("asking" if prompted else "opening")
     if attempt is not None and attempt.state is AttemptState.PENDING:
         return Stand("waiting" if prompted else "checking" if attempt.url is None else "page")
-    said = payment_sentence(t, attempt.result if attempt is not None else "not_sent", on_page=not prompted)
+    said = payment_sentence(t, attempt.result if attempt is not None else "not_sent", view.method)
     return Stand("failed", said, may_retry=True)
+
+
+def _again_at(door: Door, view: PayView) -> str:
+    if view.checkout.group_id is None:
+        return f"/buy/{view.link.code}"
+    return f"/group/{door.hall.tokens.make(Purpose.GROUP, view.checkout.group_id)}"
+
+
+def _is_paid_share(view: PayView) -> bool:
+    """Of a group: the others are waited for on its own page. Money that came twice is told of here."""
+    return view.checkout.paid_by is not None and view.attempt is not None and view.attempt.id == view.checkout.paid_by
 
 
 def _face(view: PayView, late: bool) -> str:
@@ -91,7 +105,8 @@ def _face(view: PayView, late: bool) -> str:
     attempt = view.attempt
     tried = f"{attempt.state}-{attempt.id & 0xFFFF:x}{'' if attempt.url is None else '-page'}" if attempt is not None else "none"
     back = str(view.refund.state) if view.refund is not None else ""
-    return f"{view.checkout.state}.{tried}.{back}.{'late' if late else ''}"
+    asked = str(view.late.state) if view.late is not None else ""
+    return f"{view.checkout.state}.{tried}.{back}.{asked}.{'late' if late else ''}"
 
 
 def checkout_of(request: web.Request, door: Door) -> CheckoutId:
@@ -108,26 +123,30 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def _page(
-    request: web.Request, checkout_id: CheckoutId, status: int = 200, wrong: str = "", typed: str | None = None
+    request: web.Request, checkout_id: CheckoutId, status: int = 200, wrong: str = "", typed: str | None = None, named: str = ""
 ) -> web.Response:
     door = request.app[DOOR]
     view, late = await door.hall.store.read(read_pay, checkout_id, door.hall.abilities)
     spoken = language(request, view.checkout.language)
     t = words(spoken)
+    if view.checkout.group_id is not None and _is_paid_share(view):
+        return see_other(f"/group/{door.hall.tokens.make(Purpose.GROUP, view.checkout.group_id)}")
     stand = stand_of(t, view, late)
     if stand.kind == "paid":
         return see_other(f"/track/{view.order_token}")
+    others = [offer for offer in view.offers if offer.why_not is None and not (stand.kind == "page" and offer.method is view.method)]
     phone = (view.attempt.phone if view.attempt is not None else None) or view.checkout.phone
     values: dict[str, Any] = {
         "view": view,
         "stand": stand,
         "phone": phone.masked if phone is not None else "",
+        "again": _again_at(door, view),
         "direct": view.attempt is not None and view.attempt.direct,
         "here": f"/pay/{request.match_info['token']}",
         "claim": await door.hall.store.read(claim.read_part, checkout_id),
-        "method": t(f"web.method.{view.method}") if view.method is not None else "",
-        "others": [offer for offer in view.offers if offer.why_not is None and not (stand.kind == "page" and offer.method is view.method)],
-        "picked": _picked(view),
+        "method": method_name(t, view.method),
+        "others": others,
+        "picked": _picked(others, named, view.method),
         "wrong_said": wrong,
         "typed": typed or "",
         "live": f"/pay/{request.match_info['token']}/events" if not views.is_over(view) or view.refund is not None else "",
@@ -152,10 +171,10 @@ async def go(request: web.Request) -> web.StreamResponse:
     return see_other(url or f"/pay/{request.match_info['token']}")
 
 
-def _picked(view: PayView) -> str:
-    """The method that is offered first: the one they tried, if it still works."""
-    usable = [offer.method for offer in view.offers if offer.why_not is None]
-    return str(view.method if view.method in usable or not usable else usable[0])
+def _picked(others: Sequence[MethodOffer], named: str, tried: Method | None) -> str:
+    """The method that is marked: the one they named just now, else the one they tried, else the first."""
+    usable = [str(offer.method) for offer in others]
+    return next((one for one in (named, str(tried), *usable) if one in usable), "")
 
 
 async def back(request: web.Request) -> web.StreamResponse:
@@ -198,17 +217,15 @@ async def retry(request: web.Request) -> web.Response:
     t = words(language(request, view.checkout.language))
     if view.order is not None:
         return see_other(f"/track/{view.order_token}")
+    named = form.get("method")
+    method = Method(named) if isinstance(named, str) and named in set(Method) else view.method or Method.MPESA
     try:
-        phone = read_phone(typed) if typed else None
-        named = form.get("method")
-        method = view.method or Method.MPESA
-        if isinstance(named, str) and named in set(Method):
-            method = Method(named)
+        phone = read_phone(typed) if typed and method is Method.MPESA else None
         new = NewAttempt(f"web:{door.new_key()}", checkout_id, method, phone, "web", door.address_of(request))
         attempt = await door.hall.store.write(_again, new, door.hall.abilities)
     except DomainError as refusal:
         status = 422 if isinstance(refusal, BadInput) else 409
-        return await _page(request, checkout_id, status, sentence(t, refusal), typed)
+        return await _page(request, checkout_id, status, sentence(t, refusal), typed, str(method))
     sending = payments.send_attempt(door.hall.store, door.hall.gateways, attempt.id)
     await door.hall.begin(sending, 0 if method is Method.MPESA else ANSWER_S)
     return see_other(request.path.removesuffix("/retry"))

@@ -110,6 +110,7 @@ def _status(unit: Unit, caller: Caller, call: Call) -> Done:
             result=attempt.result if attempt is not None else None,
             receipt=attempt.receipt if attempt is not None else None,
             refund=view.refund.state if view.refund is not None else None,
+            seller_decides_by=waits.decide_by if (waits := views.undecided(view)) is not None else None,
             order=order,
         ),
     )

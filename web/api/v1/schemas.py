@@ -218,6 +218,7 @@ class PaymentShown(Shown):
     result: str | None = Field(description="Why the last try failed, as a code.")
     receipt: str | None
     refund: RefundState | None = Field(description="Of money that came late, twice or too little and goes back.")
+    seller_decides_by: datetime | None = Field(description="The money came after the checkout ended: until then the seller may accept it.")
     order: PaidOrder | None
 
 
@@ -306,6 +307,7 @@ class Confirmation(Shown):
 
 class HistoryRow(Shown):
     kind: str
+    order: str = Field(description="The number of the order it is about; empty where there is none.")
     at: datetime
     amount: Amount = Field(description="What came in is positive.")
 
@@ -314,6 +316,7 @@ class WalletShown(Shown):
     shop: str
     balance: list[Amount]
     held: list[Amount] = Field(description="In escrow.")
+    owed: list[Amount] = Field(description="Taken back by a bank or a gateway after it was released: it comes out of the next releases.")
     history: list[HistoryRow]
 
 

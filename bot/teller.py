@@ -14,10 +14,10 @@ from domain.money import Money
 from domain.person import ChannelKind, ChannelState, Person
 from domain.ports import Button, Delivery, Message, Messenger, Sent, Unit
 from domain.records import Card, OutboxMessage
-from domain.rights import MEMBERS, Party
+from domain.rights import MEMBERS
 from templates.words import Words, words
 from usecases.hall import Hall
-from usecases.views import OrderView, order_by_id
+from usecases.views import OrderView, told_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,8 @@ class Telling:
 def read_telling(unit: Unit, message: OutboxMessage) -> Telling:
     person = unit.people.get(message.person_id)
     open_channels = [c for c in unit.people.channels(person.id) if c.kind is message.channel and c.state is ChannelState.ACTIVE]
-    view = None
-    card = None
-    if message.order_id is not None:
-        side = message.payload.get("side", "buyer")
-        party = Party.BUYER
-        if side == "seller":
-            order = unit.orders.get(message.order_id)
-            party = unit.organizations.party_of(person.id, order.organization_id) or Party.STAFF
-        view = order_by_id(unit, message.order_id, party)
-        card = unit.outbox.card(message.order_id, person.id, message.channel)
+    view = told_order(unit, message)
+    card = None if message.order_id is None else unit.outbox.card(message.order_id, person.id, message.channel)
     place = unit.conversations.get(person.id, message.channel)
     waiting = place is not None and place.dialog == "buy" and place.step == "waiting"
     return Telling(

@@ -16,8 +16,9 @@ from domain.records import OutboxMessage
 from domain.rights import MEMBERS
 from templates.words import Words, words
 from usecases.carry import FACT as CARRY
-from usecases.carry import JOINED, carried_code
+from usecases.carry import carried_code
 from usecases.hall import Hall
+from usecases.phones import JOINED
 from usecases.views import OrderView
 
 

@@ -64,6 +64,15 @@ def check_for_sale(link: Link, quantity: int, now: datetime) -> None:
         raise NotForSale(reason="sold_out" if link.stock == 0 else "few_left", left=link.stock)
 
 
+def why_not_for_sale(link: Link, now: datetime) -> str | None:
+    """The reason for which not even one can be bought, for a page that shows it all the same."""
+    try:
+        check_for_sale(link, 1, now)
+    except NotForSale as refusal:
+        return str(refusal.facts["reason"])
+    return None
+
+
 def check_stock(text_or_number: int) -> int:
     """The same count if a shelf can hold it: 0 to a million. Raises BadInput."""
     if not 0 <= text_or_number <= 1_000_000:

@@ -39,6 +39,11 @@ def from_us(stored: int) -> datetime:
 to_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
 
 
+def wants_of(stored: str) -> Wants:
+    """Most people said nothing, and every sale reads what its people want."""
+    return PLAIN if stored == "{}" else read_wants(json.loads(stored))
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -52,7 +57,7 @@ def _converters(hint: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     if hint is Phone:
         return (lambda phone: phone.e164), Phone
     if hint is Wants:
-        return (lambda wants: to_json(wants.kept())), (lambda text: PLAIN if text == "{}" else read_wants(json.loads(text)))
+        return (lambda wants: to_json(wants.kept())), wants_of
     if hint is bool:
         return _same, bool
     if isinstance(hint, type) and issubclass(hint, Enum):

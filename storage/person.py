@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,9 +12,9 @@ from domain.ids import OrganizationId, PersonId
 from domain.person import Channel, ChannelKind, Conversation, Member, Organization, Person
 from domain.phone import Phone
 from domain.rights import Party
-from domain.wants import Way, read_wants
+from domain.wants import Way
 from storage.ahead import REACH, REACH_MEMBERS
-from storage.mapping import Mapper, Repository, save_value, to_json
+from storage.mapping import Mapper, Repository, save_value, to_json, wants_of
 from storage.statements import Session, Sql, insert_into, insert_unless_there, save_version, select_by
 from storage.tables import channels, conversations, members, organizations, persons
 
@@ -106,7 +105,7 @@ class PersonRows(Repository[Person]):
 
 def _way(row: Sequence[Any]) -> tuple[PersonId, Way]:
     person_id, kind, phone, wants = row
-    return PersonId(person_id), Way(ChannelKind(kind), read_wants(json.loads(wants)), None if phone is None else Phone(phone))
+    return PersonId(person_id), Way(ChannelKind(kind), wants_of(wants), None if phone is None else Phone(phone))
 
 
 class OrganizationRows(Repository[Organization]):

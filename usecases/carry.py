@@ -20,12 +20,11 @@ from domain.ports import Unit
 from domain.rights import Actor, Party
 from usecases.codes import window_end
 from usecases.people import shop_of
-from usecases.phones import is_new, move_channels
+from usecases.phones import is_new, move_channels, tell_joined
 from usecases.tell import text_person
 
 FLOW: Final = "carry"
 FACT: Final = "carry"
-JOINED: Final = "joined"
 WEB: Final = "web"
 MIDDLE: Final[Mapping[str, frozenset[str]]] = {
     "buy": frozenset({"quantity", "who", "address", "phone", "check", "other_phone", "waiting"}),
@@ -191,8 +190,7 @@ def _joined(unit: Unit, chat: Person, owner: Person) -> Person | None:
         one = move_channels(unit, owner, chat)
     else:
         return None
-    unit.trail.add(f"person:{one.id}", Actor(Party.BUYER, FLOW, one.id), "joined", chat=chat.id, number=owner.id)
-    text_person(unit, one.id, JOINED, f"{chat.id}:{owner.id}", name=chat.name[:MOST_NAME])
+    tell_joined(unit, one, chat, owner, FLOW)
     return one
 
 

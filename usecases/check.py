@@ -14,10 +14,9 @@ from domain.check import (
     read_check,
     standing,
 )
-from domain.errors import NotForSale
 from domain.gsm import cut
 from domain.ids import OrderId
-from domain.link import check_for_sale
+from domain.link import why_not_for_sale
 from domain.ports import Unit
 from usecases.views import MOST_COUNTED
 
@@ -59,11 +58,7 @@ def _link(unit: Unit, code: str) -> Answer:
     if link is None:
         return Unanswered.UNKNOWN
     shop = unit.organizations.get(link.organization_id)
-    why_not = None
-    try:
-        check_for_sale(link, 1, unit.now)
-    except NotForSale as refusal:
-        why_not = str(refusal.facts["reason"])
+    why_not = why_not_for_sale(link, unit.now)
     return LinkChecked(link.code, cut(link.name, MOST_ITEM), link.price, shop.name, unit.orders.completed(shop.id, MOST_COUNTED), why_not)
 
 

@@ -24,7 +24,7 @@ from domain.wants import is_wanted
 from usecases.mail import CODE_LETTER, address_of, block_address, code_context, stop_token
 from usecases.outbox import record_sent
 from usecases.tell import alert, tell_another_way
-from usecases.views import OrderView, order_by_id
+from usecases.views import OrderView, told_order
 
 GATEWAY: Final = "mail"
 BOUNCE: Final = "bounce"
@@ -86,7 +86,7 @@ def begin_letter(unit: Unit, message: OutboxMessage) -> Outgoing | None:
     checkout = message.payload.get("checkout")
     stop = stop_token(unit, address) if message.fact != CODE_LETTER else ""
     return Outgoing(
-        person, address, language, unit.tokens.make(Purpose.LETTER, message.id), stop, _view(unit, message, person),
+        person, address, language, unit.tokens.make(Purpose.LETTER, message.id), stop, told_order(unit, message),
         unit.tokens.make(Purpose.PAY, CheckoutId(checkout)) if checkout is not None else "", code,
     )  # fmt: skip
 
@@ -134,16 +134,6 @@ def receive_bounce(unit: Unit, event: RawEvent, bounce: Bounce) -> Returned:
     block_address(unit, str(message.payload.get("mail_to", "")))
     tell_another_way(unit, _plain(noted))
     return Returned.BLOCKED
-
-
-def _view(unit: Unit, message: OutboxMessage, person: Person) -> OrderView | None:
-    if message.order_id is None:
-        return None
-    party = Party.BUYER
-    if message.payload.get("side") == "seller":
-        organization_id = unit.orders.get(message.order_id).organization_id
-        party = unit.organizations.party_of(person.id, organization_id) or Party.STAFF
-    return order_by_id(unit, message.order_id, party)
 
 
 def _plain(message: OutboxMessage) -> OutboxMessage:

@@ -12,6 +12,7 @@ from domain.rights import Actor, Party
 from usecases.tell import text_person
 
 NAMELESS = "?"
+JOINED = "joined"
 MOST_NAME = 24
 """Of a chat's name in an SMS."""
 
@@ -40,9 +41,14 @@ def own_number(unit: Unit, person: Person, phone: Phone) -> Person:
     if known.id == person.id or not is_new(unit, person):
         return person
     one = move_channels(unit, person, known)
-    unit.trail.add(f"person:{one.id}", Actor(Party.BUYER, ChannelKind.TELEGRAM, one.id), "joined", chat=person.id, number=one.id)
-    text_person(unit, one.id, "joined", f"{person.id}:{one.id}", name=person.name[:MOST_NAME])
+    tell_joined(unit, one, person, known, ChannelKind.TELEGRAM)
     return one
+
+
+def tell_joined(unit: Unit, one: Person, chat: Person, number: Person, via: str) -> None:
+    """A chat and a number are one person from now on: kept in the trail, and told to the number, which may be in another's hand."""
+    unit.trail.add(f"person:{one.id}", Actor(Party.BUYER, via, one.id), JOINED, chat=chat.id, number=number.id)
+    text_person(unit, one.id, JOINED, f"{chat.id}:{number.id}", name=chat.name[:MOST_NAME])
 
 
 def is_new(unit: Unit, person: Person) -> bool:

@@ -9,14 +9,15 @@ from typing import Any
 
 from domain.booking import wallet
 from domain.check import check_number
-from domain.errors import CannotPay, NotForSale, NotFound
+from domain.errors import CannotPay, NotFound
 from domain.ids import CheckoutId, OrderId, OrganizationId, PersonId
 from domain.life import CheckoutState, LinkState, RefundState
-from domain.link import Link, LinkFigures, check_for_sale
+from domain.link import Link, LinkFigures, why_not_for_sale
 from domain.order import Dispute, Order, OrderAct, dispute_ends, order_acts
 from domain.payment import Ability, Attempt, Checkout, Method, Refund, check_payable
 from domain.person import Organization
 from domain.ports import Unit
+from domain.records import OutboxMessage
 from domain.rights import Action, Actor, Party, require
 from domain.tokens import Purpose
 from usecases.gateways import route
@@ -57,11 +58,7 @@ def product(unit: Unit, code: str, abilities: Mapping[str, Ability]) -> ProductV
 
 def product_of(unit: Unit, link: Link, abilities: Mapping[str, Ability]) -> ProductView:
     shop = unit.organizations.get(link.organization_id)
-    why_not = None
-    try:
-        check_for_sale(link, 1, unit.now)
-    except NotForSale as refusal:
-        why_not = str(refusal.facts["reason"])
+    why_not = why_not_for_sale(link, unit.now)
     return ProductView(
         link, shop.name, shop.created_at, unit.orders.completed(shop.id, MOST_COUNTED), why_not, _offers(unit, link, abilities)
     )
@@ -157,6 +154,16 @@ def order_for(unit: Unit, actor: Actor, number: str) -> OrderView:
 
 def order_by_id(unit: Unit, order_id: OrderId, party: Party) -> OrderView:
     return order_view(unit, unit.orders.get(order_id), party)
+
+
+def told_order(unit: Unit, message: OutboxMessage) -> OrderView | None:
+    """The order that a fact is about, as the side that is told of it sees it."""
+    if message.order_id is None:
+        return None
+    order, party = unit.orders.get(message.order_id), Party.BUYER
+    if message.payload.get("side", "buyer") == "seller":
+        party = unit.organizations.party_of(message.person_id, order.organization_id) or Party.STAFF
+    return order_view(unit, order, party)
 
 
 def party_in_order(unit: Unit, person_id: PersonId, number: str, via: str) -> Actor:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from html import unescape
 from typing import Final
 
+from bot.dialog import Choice, Screen
 from domain.gsm import cut, gsm7, units
 
 BACK: Final = "0"
@@ -43,6 +44,14 @@ class Keys:
 
     onward: str
     leave: str
+
+
+def menu_of(screen: Screen, left_out: Collection[str]) -> dict[str, Choice]:
+    """The choices by what is pressed. Numbers that are offered as buttons elsewhere are simply typed."""
+    choices = [choice for row in screen.rows for choice in row if choice.key and choice.key not in left_out]
+    left = [choice for choice in choices if not (choice.text.isdecimal() and choice.key == f"n{choice.text}")]
+    first = FIRST_BESIDE_NUMBERS if screen.numbers else 1
+    return {str(first + n): choice for n, choice in enumerate(left)}
 
 
 def limit_of(text: str) -> int:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from bot.dialog import Answer, Choice, Kind, Screen
+from bot.dialog import Answer, Kind, Screen
 from bot.engine import HOME, Engine, Heard, Said, place_of, refusal_words
 from bot.mouths.keywords import LEAST_DIGITS, Spoken, Word, read_keys, read_spoken, readings, reason_in
-from bot.mouths.pages import BACK, FIRST_BESIDE_NUMBERS, MORE, Keys
+from bot.mouths.pages import BACK, MORE, Keys, menu_of
 from bot.mouths.pages import HOME as HOME_KEY
 from bot.mouths.parts import parts, sayable
 from domain.errors import BadCode, DomainError, LimitReached, NotFound, WrongCode
@@ -48,7 +48,7 @@ _TAKES_CODE: Final = {("order", str(OrderAct.CONFIRM)), ("orders", str(OrderAct.
 """Steps that ask for the delivery code themselves."""
 _ASKING: Final = frozenset({"start", "sell", "buy", "links"})
 """Dialogs in which a bare YES or OK is an answer to what was asked there."""
-_LEFT_OUT: Final = frozenset({"home", "cancel", "back", "qr", "share", "help", "other_phone"})
+LEFT_OUT: Final = frozenset({"home", "cancel", "back", "qr", "share", "help", "other_phone"})
 """Choices that are keys here, of no use without pictures, or that would let a forged sender ring somebody else's phone."""
 _COMMANDS: Final = {
     Word.LINKS: "links", Word.ORDERS: "orders", Word.WALLET: "wallet", Word.HELP: "help", Word.MENU: "home", Word.LANGUAGE: "language",
@@ -303,7 +303,7 @@ class _Turn:
         screen = self._own_number(said.screen)
         place = self._place
         now = (place.dialog, place.step)
-        menu = menu_of(screen)
+        menu = menu_of(screen, LEFT_OUT)
         leave = "" if now == HOME or place.dialog == "start" else self._t("ussd.leave")
         lines = [f"{number}. {self._spelt(choice.text)}" for number, choice in menu.items()]
         made = parts(self._spelt(screen.text), lines, Keys(self._t("ussd.more"), leave))
@@ -353,14 +353,6 @@ _LISTS: Final = {
 _ACTS: Final = {
     Word.ACCEPT: OrderAct.ACCEPT, Word.SHIP: OrderAct.SHIP, Word.DELIVERED: OrderAct.DELIVERED, Word.PROBLEM: OrderAct.PROBLEM, Word.TRACK: "card",
 }  # fmt: skip
-
-
-def menu_of(screen: Screen) -> dict[str, Choice]:
-    """The choices by their number. Numbers that are offered as buttons elsewhere are simply typed."""
-    choices = [choice for row in screen.rows for choice in row if choice.key and choice.key not in _LEFT_OUT]
-    left = [choice for choice in choices if not (choice.text.isdecimal() and choice.key == f"n{choice.text}")]
-    first = FIRST_BESIDE_NUMBERS if screen.numbers else 1
-    return {str(first + n): choice for n, choice in enumerate(left)}
 
 
 def _listed(orders: Sequence[Order]) -> str:

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import structlog
 
-from bot.dialog import Answer, Choice, Kind, Screen
+from bot.dialog import Answer, Kind
 from bot.engine import HOME, Engine, Heard, Said, place_of
-from bot.mouths.pages import BACK, FIRST_BESIDE_NUMBERS, MORE, Keys, pages, without_markup, without_signs
+from bot.mouths.pages import BACK, MORE, Keys, menu_of, pages, without_markup, without_signs
 from bot.mouths.pages import HOME as HOME_KEY
 from domain.errors import DomainError
 from domain.gsm import gsm7, plain
@@ -167,7 +167,7 @@ class _Turn:
         assert said.screen is not None, "on this channel a turn shows something"
         assert place is not None
         at_home = (place.dialog, place.step) == HOME
-        menu, arabic = _menu(said.screen), self._engine.arabic_on_ussd
+        menu, arabic = menu_of(said.screen, _LEFT_OUT), self._engine.arabic_on_ussd
         made = pages(
             small(said.screen.text, arabic=arabic),
             [f"{number}. {small(choice.text, arabic=arabic)}" for number, choice in menu.items()],
@@ -191,18 +191,6 @@ def small(text: str, *, arabic: bool) -> str:
     if gsm7(sayable):
         return sayable
     return without_signs(shown) if arabic else "".join(char if gsm7(char) else "?" for char in sayable)
-
-
-def _menu(screen: Screen) -> dict[str, Choice]:
-    """The choices by what is pressed. Numbers that are offered as buttons elsewhere are simply typed."""
-    choices = [choice for row in screen.rows for choice in row if choice.key and choice.key not in _LEFT_OUT]
-    first = FIRST_BESIDE_NUMBERS if screen.numbers else 1
-    left = [choice for choice in choices if not _is_number(choice)]
-    return {str(first + n): choice for n, choice in enumerate(left)}
-
-
-def _is_number(choice: Choice) -> bool:
-    return choice.text.isdecimal() and choice.key == f"n{choice.text}"
 
 
 class UssdMouth:

@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from payloom.bench.load import whole
@@ -19,7 +19,7 @@ from payloom.bench.process import Answer, serve
 
 ME = {"id": 100200300, "is_bot": True, "first_name": "Bench", "username": "payloom_bot"}
 POLL_S = 2.0
-_CHAT = re.compile(rb"(?:^|&)chat_id=(-?\d+)")
+CHAT = re.compile(rb"(?:^|&)chat_id=(-?\d+)")
 _MADE = ("sendMessage", "editMessageText", "sendPhoto", "editMessageReplyMarkup")
 
 
@@ -36,7 +36,7 @@ class Seen:
             return ME
         if method not in _MADE:
             return True
-        found = _CHAT.search(body)
+        found = CHAT.search(body)
         chat = found[1].decode() if found else "0"
         if method == "sendMessage":
             self.messages += 1
@@ -47,9 +47,14 @@ class Seen:
         }  # fmt: skip
 
 
+Say = Callable[[int, dict[str, Any]], None]
+Hear = Callable[[str, bytes, Say], None]
+"""Is told a call's method and body, and says a status and an answer, now or later."""
+
+
 class _Connection(asyncio.Protocol):
-    def __init__(self, seen: Seen) -> None:
-        self._seen = seen
+    def __init__(self, hear: Hear) -> None:
+        self._hear = hear
         self._buffer = bytearray()
         self._transport: Any = None
 
@@ -66,16 +71,24 @@ class _Connection(asyncio.Protocol):
         method = buffer[: buffer.find(b" HTTP/")].rpartition(b"/")[2].partition(b"?")[0].decode()
         body = bytes(buffer[begins:ends])
         del buffer[:ends]
-        if method == "getUpdates":
-            asyncio.get_running_loop().call_later(POLL_S, self._say, [])
-        else:
-            self._say(self._seen.answer(method, body))
+        self._hear(method, body, self._say)
 
-    def _say(self, result: Any) -> None:
+    def _say(self, status: int, answer: dict[str, Any]) -> None:
         if self._transport.is_closing():
             return
-        body = json.dumps({"ok": True, "result": result}).encode()
-        self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        body = json.dumps(answer).encode()
+        head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+        self._transport.write(head + body)
+
+
+@contextlib.asynccontextmanager
+async def listening(hear: Hear) -> AsyncIterator[int]:
+    """A Bot API on loopback; its port."""
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(hear), "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
 
 
 @contextlib.asynccontextmanager
@@ -88,11 +101,14 @@ async def open_emulator() -> AsyncIterator[tuple[int, Answer | None]]:
             seen.messages = 0
         return {"first": seen.first if question == "first" else {}, "messages": seen.messages}
 
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(seen), "127.0.0.1", 0)
-    try:
-        yield int(server.sockets[0].getsockname()[1]), answer
-    finally:
-        server.close()
+    def hear(method: str, body: bytes, say: Say) -> None:
+        if method == "getUpdates":
+            asyncio.get_running_loop().call_later(POLL_S, say, 200, {"ok": True, "result": []})
+        else:
+            say(200, {"ok": True, "result": seen.answer(method, body)})
+
+    async with listening(hear) as port:
+        yield port, answer
 
 
 if __name__ == "__main__":

@@ -5,22 +5,16 @@ Of those that fail, every other one is taken all the same: its answer is lost, a
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 import random
-import re
 import sys
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from payloom.bench.emulator import ME
-from payloom.bench.load import whole
+from payloom.bench.emulator import CHAT, ME, Say, listening
 from payloom.bench.process import Answer, serve
-
-_CHAT = re.compile(rb"(?:^|&)chat_id=(-?\d+)")
 
 
 class Taken:
@@ -73,34 +67,6 @@ class Taken:
         }  # fmt: skip
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, taken: Taken) -> None:
-        self._taken = taken
-        self._buffer = bytearray()
-        self._transport: Any = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
-        found = whole(buffer)
-        if found is None:
-            return
-        begins, ends = found
-        method = buffer[: buffer.find(b" HTTP/")].rpartition(b"/")[2].partition(b"?")[0].decode()
-        chat = _CHAT.search(bytes(buffer[begins:ends]))
-        del buffer[:ends]
-        status, body = 200, {"ok": True, "result": ME}
-        if method == "sendMessage" and chat is not None:
-            status, body = self._taken.take(int(chat[1]))
-        said = json.dumps(body).encode()
-        head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        if not self._transport.is_closing():
-            self._transport.write(head % (status, len(said)) + said)
-
-
 @contextlib.asynccontextmanager
 async def open_limited(per_s: int, fails: float) -> AsyncIterator[tuple[int, Answer | None]]:
     taken = Taken(per_s, fails)
@@ -108,11 +74,15 @@ async def open_limited(per_s: int, fails: float) -> AsyncIterator[tuple[int, Ans
     async def answer(question: str) -> dict[str, Any]:
         return taken.told(int(question))
 
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(taken), "127.0.0.1", 0)
-    try:
-        yield int(server.sockets[0].getsockname()[1]), answer
-    finally:
-        server.close()
+    def hear(method: str, body: bytes, say: Say) -> None:
+        chat = CHAT.search(body)
+        if method == "sendMessage" and chat is not None:
+            say(*taken.take(int(chat[1])))
+        else:
+            say(200, {"ok": True, "result": ME})
+
+    async with listening(hear) as port:
+        yield port, answer
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import pytest
 
 from bot.dialogs import DIALOGS
 from bot.engine import Engine
-from bot.mouths.sms_turn import MONEY, menu_of, sms_turn
+from bot.mouths.pages import menu_of
+from bot.mouths.sms_turn import LEFT_OUT, MONEY, sms_turn
 from domain.ids import PersonId
 from domain.life import OrderState
 from domain.order import MOST_CODE_TRIES, Order, Reason
@@ -100,7 +101,7 @@ def test_no_number_and_no_word_in_any_step_moves_money_for_a_forged_sender(desk:
             stand(unit, who, dialog, step, place, {})
             screen = Engine(DIALOGS, ABILITIES).again(unit, unit.people.get(who), ChannelKind.SMS).screen
         assert screen is not None
-        menu = {key: choice.key for key, choice in menu_of(screen).items()}
+        menu = {key: choice.key for key, choice in menu_of(screen, LEFT_OUT).items()}
         for words in (*menu, *ANSWERS):
             with undone(desk) as unit:
                 stand(unit, who, dialog, step, place, {"menu": menu})

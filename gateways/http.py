@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Never
 
@@ -60,6 +62,12 @@ class Unknown:
 Result = Answer | NotSent | Unknown
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whom everybody trusts, read once: reading it takes as long as a hundred requests."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Http:
     """One pool of connections for all providers. No redirects, no cookies kept, no compression; the environment's proxies are not read.
 
@@ -85,6 +93,7 @@ class Http:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             trust_env=False,
+            verify=trusted(),
             proxy=proxy,
         )
 

@@ -163,7 +163,7 @@ async def paypal_ground(seed: int = 7, http: Http | None = None) -> AsyncIterato
     http = http or Http(connect_timeout_s=2.0, read_timeout_s=0.5, deadline_s=5.0)
     async with Standalone(seed, webhook_delay_s=0.0) as alone:
         clock = TownClock(alone)
-        gateway = PayPal(http, alone.base, clock)
+        gateway = PayPal(http, alone.base_url, clock)
         ground = Ground(alone, gateway, clock)
         door = web.Application()
         door.router.add_post("/callbacks/paypal", ground._hear)

@@ -108,7 +108,7 @@ async def stripe_ground(**settings: Any) -> AsyncIterator[Ground]:
     """`async with stripe_ground() as ground:`; the town runs on its own clock, which the adapter reads too."""
     async with Standalone(seed=7, delay_s=0.0) as alone:
         http = Http(connect_timeout_s=2.0, read_timeout_s=1.0, deadline_s=5.0)
-        ground = Ground(alone, Stripe(http, alone.url, alone.core.clock, **settings))
+        ground = Ground(alone, Stripe(http, alone.base_url, alone.core.clock, **settings))
 
         async def receive(request: web.Request) -> web.Response:
             ground.mailbox.append(Delivered(await request.read(), {name.lower(): value for name, value in request.headers.items()}))

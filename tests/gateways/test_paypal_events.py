@@ -124,7 +124,7 @@ async def test_an_event_of_the_future_is_refused(ground: Ground, http: Http) -> 
     await ground.paid()
     told = await ground.hears("PAYMENT.CAPTURE.COMPLETED")
     for minutes, good in ((9, True), (11, False)):
-        behind = PayPal(http, ground.alone.base, HandClock(ground.clock.now() - timedelta(minutes=minutes)))
+        behind = PayPal(http, ground.alone.base_url, HandClock(ground.clock.now() - timedelta(minutes=minutes)))
         await behind.prepare(KIND, told.raw, told.headers)
         assert behind.authentic(KIND, told.raw, told.headers, "", CREDENTIALS) is good
 

@@ -42,7 +42,7 @@ async def test_the_payer_is_sent_to_the_page_of_an_order_that_names_our_attempt(
     ask = ground.ask(1234, "EUR", reference="PL-7K2QD", description="  Tea,\n black  ", language="ar")
     reply = await ground.gateway.start(ask)
     assert (reply.outcome, reply.result) == (Outcome.PENDING, "paypal_waiting")
-    assert reply.url is not None and reply.url.startswith(ground.alone.base) and urlsplit(reply.url).query == f"token={reply.ref}"
+    assert reply.url is not None and reply.url.startswith(ground.alone.base_url) and urlsplit(reply.url).query == f"token={reply.ref}"
     (order,) = ground.alone.paypal.orders()
     (unit,) = order["purchase_units"]
     assert (order["id"], order["status"], order["intent"]) == (reply.ref, "PAYER_ACTION_REQUIRED", "CAPTURE")

@@ -30,7 +30,7 @@ async def test_a_session_is_asked_for_exactly_as_documented(ground: Ground) -> N
     gateway: Gateway = ground.gateway
     reply = await gateway.start(stripe_ask(language="sw", attempt_id=AttemptId(77)))
     session = ground.account.sessions[reply.ref or ""]
-    assert reply == Reply(PENDING, session["id"], url=f"{ground.alone.url}/pay/{session['id']}")
+    assert reply == Reply(PENDING, session["id"], url=f"{ground.alone.base_url}/pay/{session['id']}")
     assert (session["amount_total"], session["currency"], session["mode"], session["locale"]) == (250000, "kes", "payment", "auto")
     assert (session["client_reference_id"], session["metadata"]) == ("77", {"payloom_attempt": "77"})
     assert ground.account.asked_with[session["id"]] == {"metadata": {"payloom_attempt": "77"}, "description": "PL-7K2QD"}

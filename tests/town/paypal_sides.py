@@ -36,7 +36,7 @@ class Merchant:
 
     async def sign_in(self, secret: str = "town-paypal-secret", client: str = "town-paypal-client") -> tuple[int, Json]:
         basic = base64.b64encode(f"{client}:{secret}".encode()).decode()
-        url = f"{self.alone.base}/v1/oauth2/token"
+        url = f"{self.alone.base_url}/v1/oauth2/token"
         async with self.session.post(url, data={"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {basic}"}) as answer:
             body = await answer.json()
             self.token = body.get("access_token", "")
@@ -46,7 +46,7 @@ class Merchant:
         known = {"Authorization": f"Bearer {self.token}", "Prefer": "return=representation", **headers}
         if key:
             known["PayPal-Request-Id"] = key
-        async with self.session.request(method, self.alone.base + path, json=body, headers=known) as answer:
+        async with self.session.request(method, self.alone.base_url + path, json=body, headers=known) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def order(self, body: Json | None = None, key: str = "k1") -> tuple[int, Json]:

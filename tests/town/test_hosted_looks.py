@@ -129,7 +129,7 @@ async def test_the_pages_of_paypal(payer: Payer) -> None:
 async def test_the_pages_of_stripe(payer: Payer) -> None:
     async with Stripe(seed=1) as alone, httpx.AsyncClient(trust_env=False) as http:
         keys = {"Authorization": f"Bearer {next(iter(alone.stripe.accounts))}"}
-        made = await http.post(f"{alone.url}/v1/checkout/sessions", data=SALE, headers=keys)
+        made = await http.post(f"{alone.base_url}/v1/checkout/sessions", data=SALE, headers=keys)
         await payer.page.goto(made.json()["url"])
         await expect(payer.page.get_by_text("KES 2500.00")).to_be_visible()
         await payer.looks("to pay")

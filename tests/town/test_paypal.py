@@ -98,7 +98,7 @@ async def test_headers_and_bodies(shop: Merchant) -> None:
     assert issue((await shop.order(key="k" * 109))[1]) == "INVALID_STRING_LENGTH"
     assert (await shop.call("POST", "/v2/checkout/orders", [], "k"))[0] == 400
     headers = {"Authorization": f"Bearer {shop.token}"}
-    async with shop.session.post(f"{shop.alone.base}/v2/checkout/orders", data=b"x", headers=headers) as answer:
+    async with shop.session.post(f"{shop.alone.base_url}/v2/checkout/orders", data=b"x", headers=headers) as answer:
         assert answer.status == 415
     assert (await shop.call("GET", "/v9/nothing"))[1]["name"] == "RESOURCE_NOT_FOUND"
 
@@ -202,7 +202,7 @@ async def test_slow_and_nonsense(shop: Merchant) -> None:
     assert (await shop.order())[0] == 201 and time.monotonic() - before >= 0.1
     shop.fault("html")
     headers = {"Authorization": f"Bearer {shop.token}"}
-    async with shop.session.get(f"{shop.alone.base}/v2/checkout/orders/1", headers=headers) as answer:
+    async with shop.session.get(f"{shop.alone.base_url}/v2/checkout/orders/1", headers=headers) as answer:
         assert (answer.status, answer.content_type) == (200, "text/html")
 
 

@@ -17,7 +17,7 @@ async def shop() -> AsyncIterator[Merchant]:
 
 async def click(shop: Merchant, order: str, **form: str) -> tuple[int, str, str]:
     """(status, where to, text)."""
-    url = f"{shop.alone.base}/checkoutnow"
+    url = f"{shop.alone.base_url}/checkoutnow"
     async with shop.session.post(url, data={"token": order, **form}, allow_redirects=False) as answer:
         return answer.status, answer.headers.get("Location", ""), await answer.text()
 
@@ -54,5 +54,5 @@ async def test_a_buyer_cancels_closes_the_window_or_mistypes(shop: Merchant) -> 
     assert (status, where) == (200, "") and "closed" in page
     assert (await shop.call("GET", f"/v2/checkout/orders/{order['id']}"))[1]["status"] == "APPROVED"
     assert (await click(shop, "nothing", action="cancel"))[0] == 404
-    async with shop.session.get(f"{shop.alone.base}/checkoutnow?token=nothing") as answer:
+    async with shop.session.get(f"{shop.alone.base_url}/checkoutnow?token=nothing") as answer:
         assert answer.status == 404

@@ -31,7 +31,7 @@ async def alone() -> AsyncIterator[Standalone]:
 async def official(alone: Standalone, key: str = DEFAULT_KEY) -> AsyncIterator[stripe.StripeClient]:
     stripe.enable_telemetry = False
     transport = stripe.HTTPXClient()
-    yield stripe.StripeClient(key, base_addresses={"api": alone.url}, http_client=transport, max_network_retries=0)
+    yield stripe.StripeClient(key, base_addresses={"api": alone.base_url}, http_client=transport, max_network_retries=0)
     await transport.close_async()  # type: ignore[no-untyped-call]  # the package's own
 
 
@@ -59,7 +59,7 @@ async def sold(alone: Standalone, client: stripe.StripeClient, **changed: Any) -
 async def test_a_session_from_its_making_to_its_money(alone: Standalone, client: stripe.StripeClient) -> None:
     session = await client.v1.checkout.sessions.create_async(asked())
     assert (session.status, session.payment_status, session.payment_intent, session.amount_total) == ("open", "unpaid", None, 250000)
-    assert (session.id.startswith("cs_test_"), session.url) == (True, f"{alone.url}/pay/{session.id}")
+    assert (session.id.startswith("cs_test_"), session.url) == (True, f"{alone.base_url}/pay/{session.id}")
     assert session.last_response is not None and str(session.last_response.request_id).startswith("req_")
     alone.stripe.pay(session.id, "5555555555554444", "apple_pay")
     paid = await client.v1.checkout.sessions.retrieve_async(session.id, {"expand": ["payment_intent.latest_charge"]})
@@ -124,7 +124,7 @@ async def test_a_wrong_key_is_401(alone: Standalone, key: str) -> None:
         with pytest.raises(stripe.AuthenticationError) as raised:
             await client.v1.balance.retrieve_async()
     assert raised.value.http_status == 401 and "sk_test_wrong" not in str(raised.value)
-    async with aiohttp.ClientSession() as http, http.get(f"{alone.url}/v1/balance") as response:
+    async with aiohttp.ClientSession() as http, http.get(f"{alone.base_url}/v1/balance") as response:
         assert (response.status, (await response.json())["error"]["type"]) == (401, "invalid_request_error")
 
 
@@ -274,7 +274,7 @@ async def test_the_controls_of_the_town(alone: Standalone, client: stripe.Stripe
     async with aiohttp.ClientSession() as http:
 
         async def act(path: str, **body: Any) -> tuple[int, Any]:
-            async with http.post(f"{alone.origin}/town/api/stripe/{path}", json=body) as response:
+            async with http.post(f"{alone.url}/town/api/stripe/{path}", json=body) as response:
                 return response.status, await response.json()
 
         assert await act("pay", session=session.id, card="4000002500003155") == (200, {"outcome": "asked"})
@@ -291,9 +291,9 @@ async def test_the_controls_of_the_town(alone: Standalone, client: stripe.Stripe
         assert (await act("refund", refund="re_none", status="failed"))[0] == 404
         assert (await act("account", key="sk_live_other", webhook_url="http://127.0.0.1:9/"))[1] == {"key": "sk_live_other", "endpoints": ["http://127.0.0.1:9/"]}  # fmt: skip
         assert (await act("account", key="nonsense"))[0] == 400
-        async with http.get(f"{alone.origin}/town/api/stripe") as response:
+        async with http.get(f"{alone.url}/town/api/stripe") as response:
             state = await response.json()
-        async with http.get(f"{alone.origin}/town/api/stripe/books") as response:
+        async with http.get(f"{alone.url}/town/api/stripe/books") as response:
             assert [line["type"] for line in await response.json()] == ["charge", "adjustment", "adjustment", "refund", "refund_failure"]
     assert [account["key"] for account in state["accounts"]] == [DEFAULT_KEY, "sk_live_other"]
     async with official(alone, "sk_live_other") as other:
@@ -315,7 +315,7 @@ async def test_the_page_in_its_three_states_and_the_banks_question(alone: Standa
                 return await response.text()
 
         assert await press("close") == (303, "https://shop.example/no")
-        assert await press("pay", card="4000002500003155") == (303, page.removeprefix(alone.origin))
+        assert await press("pay", card="4000002500003155") == (303, page.removeprefix(alone.url))
         assert "Your bank asks" in await shown()
         assert (await press("refuse"))[0] == 303
         assert "payment_intent_authentication_failure" in await shown()
@@ -327,6 +327,6 @@ async def test_the_page_in_its_three_states_and_the_banks_question(alone: Standa
         assert "KWD 5.120" in await shown()
         alone.core.clock.advance(86401)
         assert "Nothing was taken" in await shown()
-        page = f"{alone.url}/pay/cs_test_none"
+        page = f"{alone.base_url}/pay/cs_test_none"
         async with browser.get(page) as response:
             assert response.status == 404

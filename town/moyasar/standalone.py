@@ -5,56 +5,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import sys
-from types import TracebackType
 from typing import Any
 
-from aiohttp import web
-
+from town.alone import Alone, serve
 from town.core import Core
 from town.moyasar.server import Moyasar
 
 
-class Standalone:
-    """`async with Standalone(seed=1) as alone:` serves at `alone.url` (no trailing slash); port 0 takes a free one."""
+class Standalone(Alone):
+    """`async with Standalone(seed=1) as alone:` serves."""
 
     def __init__(self, seed: int | None = None, port: int = 0, **settings: Any) -> None:
-        self.core = Core(seed)
-        self.moyasar = Moyasar(self.core, **settings)
-        self.url = ""
-        self._port = port
-        self._runner: web.AppRunner | None = None
+        core = Core(seed)
+        self.moyasar = Moyasar(core, **settings)
+        super().__init__(core, port, self.moyasar)
 
     @property
     def base_url(self) -> str:
         """What a client takes instead of `https://api.moyasar.com/v1`."""
         return f"{self.url}/town/moyasar"
 
-    async def __aenter__(self) -> Standalone:
-        application = web.Application()
-        application.add_routes(self.moyasar.routes())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        await self.moyasar.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        await self.moyasar.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-
-async def _serve(port: int) -> None:
-    async with Standalone(port=port) as alone:
-        print(alone.base_url, flush=True)  # noqa: T201 - a command says where it listens
-        await asyncio.Event().wait()
-
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    serve(Standalone, lambda alone: alone.base_url)

@@ -1,60 +1,30 @@
 """PayPal alone, served on loopback: for trying a client against it, and for tests.
 
-`python -m town.paypal.standalone 8091` serves until interrupted.
+`python -m town.paypal.standalone 8093` serves until interrupted.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import sys
-from types import TracebackType
 from typing import Any
 
-from aiohttp import web
-
+from town.alone import Alone, serve
 from town.core import Core
 from town.paypal.server import PayPal
 
 
-class Standalone:
-    """`async with Standalone(seed=1) as alone:` serves at `alone.url` (no trailing slash); port 0 takes a free one."""
+class Standalone(Alone):
+    """`async with Standalone(seed=1) as alone:` serves."""
 
     def __init__(self, seed: int | None = None, port: int = 0, **settings: Any) -> None:
-        self.core = Core(seed)
-        self.paypal = PayPal(self.core, **settings)
-        self.url = ""
-        self._port = port
-        self._runner: web.AppRunner | None = None
+        core = Core(seed)
+        self.paypal = PayPal(core, **settings)
+        super().__init__(core, port, self.paypal)
 
     @property
-    def base(self) -> str:
+    def base_url(self) -> str:
         """What a client takes instead of `https://api-m.paypal.com`."""
         return f"{self.url}/town/paypal"
 
-    async def __aenter__(self) -> Standalone:
-        application = web.Application()
-        application.add_routes(self.paypal.routes())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        await self.paypal.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        await self.paypal.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-
-async def _serve(port: int) -> None:
-    async with Standalone(port=port) as alone:
-        print(alone.base, flush=True)  # noqa: T201 - a command says where it listens
-        await asyncio.Event().wait()
-
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    serve(Standalone, lambda alone: alone.base_url)

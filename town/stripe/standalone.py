@@ -1,58 +1,30 @@
 """Stripe alone, served on loopback: for trying a client against it, and for tests.
 
-`python -m town.stripe.standalone 8091` serves until interrupted.
+`python -m town.stripe.standalone 8094` serves until interrupted.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import sys
-from types import TracebackType
 from typing import Any
 
-from aiohttp import web
-
+from town.alone import Alone, serve
 from town.core import Core
 from town.stripe.server import Stripe
 
 
-class Standalone:
-    """`async with Standalone(seed=1) as alone:` serves; `alone.url` is what a client takes for api.stripe.com; port 0 takes a free one."""
+class Standalone(Alone):
+    """`async with Standalone(seed=1) as alone:` serves."""
 
     def __init__(self, seed: int | None = None, port: int = 0, **settings: Any) -> None:
-        self.core = Core(seed)
-        self.stripe = Stripe(self.core, **settings)
-        self.origin = ""
-        self._port = port
-        self._runner: web.AppRunner | None = None
+        core = Core(seed)
+        self.stripe = Stripe(core, **settings)
+        super().__init__(core, port, self.stripe)
 
     @property
-    def url(self) -> str:
-        return f"{self.origin}/town/stripe"
-
-    async def __aenter__(self) -> Standalone:
-        application = web.Application()
-        application.add_routes(self.stripe.routes())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self.origin = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        await self.stripe.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        await self.stripe.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-
-async def _serve(port: int) -> None:
-    async with Standalone(port=port) as alone:
-        print(alone.url, flush=True)  # noqa: T201 - a command says where it listens
-        await asyncio.Event().wait()
+    def base_url(self) -> str:
+        """What a client takes instead of `https://api.stripe.com`."""
+        return f"{self.url}/town/stripe"
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    serve(Standalone, lambda alone: alone.base_url)

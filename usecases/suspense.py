@@ -175,10 +175,15 @@ def _free(unit: Unit, attempt: Attempt) -> list[Suspended]:
     return [Suspended(attempt, Money(minor, currency), attempt.disproved) for currency, minor in left.items() if minor > 0]
 
 
+def _mine_alone(unit: Unit, attempt_id: AttemptId) -> Attempt:
+    """Whoever else would take this money out of suspense meanwhile is refused the save: their unit runs again, and finds nothing."""
+    return unit.payments.save_attempt(the_attempt(unit, attempt_id))
+
+
 def give_back(unit: Unit, actor: Actor, attempt_id: AttemptId, reference: str = "") -> list[Refund]:
     """All of it that waits goes back through the gateway; with a `reference`, it went back by hand. Raises NotFound(suspense), BadInput."""
     require(actor.party, Action.ADMINISTER)
-    attempt = the_attempt(unit, attempt_id)
+    attempt = _mine_alone(unit, attempt_id)
     waiting = _free(unit, attempt)
     if not waiting:
         raise NotFound(what="suspense")
@@ -200,7 +205,7 @@ def give_back(unit: Unit, actor: Actor, attempt_id: AttemptId, reference: str = 
 def write_off(unit: Unit, actor: Actor, attempt_id: AttemptId) -> list[Money]:
     """The gateway denied it, and a person found that it never came: it leaves the books. Raises NotFound(suspense), BadInput(suspense)."""
     require(actor.party, Action.ADMINISTER)
-    attempt = the_attempt(unit, attempt_id)
+    attempt = _mine_alone(unit, attempt_id)
     waiting = _free(unit, attempt)
     if not waiting:
         raise NotFound(what="suspense")

@@ -86,7 +86,7 @@ def forged(unit: Unit, number: str, words: str) -> None:
     sms_turn(unit, Engine(DIALOGS, ABILITIES), inbound.event_key)
 
 
-@pytest.mark.parametrize("dialog, step, state", PLACES)
+@pytest.mark.parametrize("dialog, step, state", [place for place in PLACES if place[0] != "gateway"])  # which is on Telegram only
 def test_no_number_and_no_word_in_any_step_moves_money_for_a_forged_sender(desk: Desk, dialog: str, step: str, state: str) -> None:
     """T15: every choice of every step of every dialog, by its number; and bare words of consent."""
     order = order_in(desk, state)

@@ -10,7 +10,9 @@ import aiohttp
 import pytest
 from PIL import Image
 
+from domain.payment import Method
 from payloom.tour_people import phrase
+from templates.methods import method_name
 from templates.words import LANGUAGES, words
 from tests.bot.town import Here, living_town
 
@@ -246,7 +248,7 @@ async def test_a_whole_conversation_stays_in_the_persons_language(here: Here, la
     await buyer.start(here.link)
     for label, typed in (("buy_one", "Kilimani"), ("", f"0{buyer.msisdn[3:]}"), ("pay", "")):
         if label:
-            await buyer.tap(t(f"chat.do.{label}"))
+            await buyer.tap(t(f"chat.do.{label}", method=method_name(t, Method.MPESA)))
         if typed:
             await buyer.say(typed)
     await buyer.pin("right")

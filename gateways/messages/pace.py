@@ -22,6 +22,8 @@ KEPT: Final = 10_000
 
 ROOM: Final = 0.005
 """Added to the second, for a message may be quicker on its way than any before it."""
+BUSY_S: Final = 0.02
+"""So much of the quickest way there and back may have been a busy machine's, at either end, and is not counted on."""
 SPREAD: Final = 0.9
 """Messages go no closer together than this part of the even distance: what is late is made up for, and never in one heap."""
 CLAIM_S: Final = 0.2
@@ -79,10 +81,10 @@ class Window:
         self._next_s = max(self._next_s, now_s - self._every_s) + self._every_s
 
     def answered(self, went_s: float, now_s: float) -> None:
-        """It arrived before its answer left, and the next is at least as long on its way as the quickest there and back."""
+        """It arrived before its answer left, and the next is about as long on its way as the quickest there and back."""
         self._out -= 1
         self._took_s.append(now_s - went_s)
-        self._until_s.append(now_s - min(self._took_s) + self._window_s)
+        self._until_s.append(now_s - max(0.0, min(self._took_s) - BUSY_S) + self._window_s)
 
 
 class Bucket:

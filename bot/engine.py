@@ -133,7 +133,7 @@ class Engine:
         if answer.kind is Kind.TEXT and answer.text in labels:
             answer = Answer(Kind.CHOICE, labels[answer.text])
         if answer.kind is Kind.CHOICE and heard.version is not None and heard.version != place.version:
-            return _stale(turn)
+            return _stale(turn, place, heard.pressed_ref)
         try:
             with turn.unit.savepoint():
                 done = bool(heard.thing) and commands.act_at_once(turn, heard.thing)
@@ -243,9 +243,11 @@ def _now_theirs(turn: Turn, place: Conversation) -> Conversation:
     return known or replace(place, person_id=turn.person.id, version=0)
 
 
-def _stale(turn: Turn) -> Said:
-    """A button of an earlier question, or a second tap: nothing happens twice, and the person is told."""
-    return Said(None, toast=turn.t("chat.old_button"))
+def _stale(turn: Turn, place: Conversation, pressed_ref: str) -> Said:
+    """A button of an earlier question, or a second tap: nothing happens twice, and the person is told. A screen that was overtaken while it was on
+    its way stands below the one that counts: its buttons go, lest it be pressed for ever."""
+    ref = place.shown.get("ref")
+    return Said(None, toast=turn.t("chat.old_button"), strip_ref=pressed_ref if ref is not None and ref != pressed_ref else None)
 
 
 def _keep(turn: Turn, picture: Picture) -> FileId:

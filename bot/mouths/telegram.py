@@ -222,6 +222,8 @@ class TelegramMouth:
     async def speak(self, address: str, said: Said) -> Sent | None:
         """Show a screen: in place of the message that was pressed where that is possible, as a new one otherwise."""
         if said.screen is None:
+            if said.strip_ref is not None:
+                await self._messenger.strip(address, said.strip_ref)
             return None
         if said.thanks:
             await self._messenger.send(address, Message(said.thanks, remove_keyboard=True))

@@ -16,6 +16,7 @@ from tests.crash.street import Street, street
 AT_ONCE: Final = 3
 HOURS_S: Final = 2 * 3600
 NewDatabase = Callable[[], str]
+Choice = Callable[[dict[str, list[str]]], dict[str, list[str]]]
 
 
 class Script(Protocol):
@@ -24,12 +25,11 @@ class Script(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is played: the script of a street, and what is wrong at its end. `turns` begins the names of commits that differ from step to step."""
+    """What is played: the script of a street, and what is wrong at its end."""
 
     script: Callable[[Street], Any]
     faults: Callable[[Any], Awaitable[list[str]]]
     least_points: int
-    turns: str = ""
     phones: bool = False
 
 
@@ -97,8 +97,8 @@ def missed(points: dict[str, list[str]], died_at: set[Point]) -> dict[str, list[
     return {step: names for step, names in left.items() if names}
 
 
-async def die_everywhere(home: Nursery, new_database: NewDatabase, piece: Piece, *, once: bool = False) -> None:
-    """A clean run, and as many others as it takes to die at each of its points; `once`: at the first of those that are alike."""
+async def die_everywhere(home: Nursery, new_database: NewDatabase, piece: Piece, where: Choice = without_repeats) -> None:
+    """A clean run, and as many others as it takes to die at each of its points that are chosen."""
     began = time.monotonic()
     harness = Harness(home, new_database, piece)
     clean = await harness.run(Plan(), 1)
@@ -106,35 +106,20 @@ async def die_everywhere(home: Nursery, new_database: NewDatabase, piece: Piece,
     assert harness.deaths == 0
     count = sum(len(names) for names in clean.values())
     assert count >= piece.least_points, f"only {count} points: the harness does not see the sale"
-    wanted = first_of_each(clean, piece.turns) if once else without_repeats(clean)
-    runs = 1
+    wanted = left = where(clean)
+    runs, alive = 1, set[Point]()
     for _ in range(4):
-        planned = plans(missed(wanted, harness.died_at), list(clean))
+        planned = plans(left, list(clean))
         await asyncio.gather(*(harness.run(plan, runs + number) for number, plan in enumerate(planned)))
         runs += len(planned)
-    left = missed(wanted, harness.died_at)
+        left = missed(wanted, harness.died_at)
+        alive = {(step, name) for step, names in left.items() for name in names}
+        if kinds(alive) <= kinds(harness.died_at) and len(alive) <= count * SELDOM:
+            break
     took_s = time.monotonic() - began
     sys.stdout.write(
         f"{count} points, {len(harness.died_at)} died at, {harness.deaths} deaths in {runs} runs, {took_s:.0f} s, left {left}\n"
     )
     assert not harness.wrong, "\n".join(harness.wrong)
-    alive = {(step, name) for step, names in left.items() for name in names}
     assert kinds(alive) <= kinds(harness.died_at), "a kind of point at which nothing died"
     assert len(alive) <= count * SELDOM, f"nothing died at {left}"
-
-
-def first_of_each(points: dict[str, list[str]], turns: str) -> dict[str, list[str]]:
-    """Each kind of commit or call of a provider where it comes first; the other sale dies at those of Telegram. One whose name begins with `turns`
-    is another thing in each step, and kept in each.
-    """
-    met: set[str] = set()
-    kept: dict[str, list[str]] = {}
-    for step, names in points.items():
-        kept[step] = []
-        for name in names:
-            kind = name.partition("#")[0]
-            alike = f"{step} {kind}" if kind.startswith(turns) else kind
-            if alike not in met and not kind.startswith("telegram:"):
-                met.add(alike)
-                kept[step].append(name)
-    return kept

@@ -6,7 +6,7 @@ needed as the longest step has points.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,6 +54,20 @@ def without_repeats(points: Mapping[str, list[str]]) -> dict[str, list[str]]:
         step: [name for name in names if name not in points.get(step.removesuffix(AGAIN), ())] if step.endswith(AGAIN) else names
         for step, names in points.items()
     }
+
+
+def first_of_each(points: Mapping[str, list[str]], alike: Callable[[str, str], str]) -> dict[str, list[str]]:
+    """Of those that are `alike` (what it gives for a step and the kind of a point) the first one; none that is alike to nothing ("")."""
+    met = {""}
+    kept: dict[str, list[str]] = {}
+    for step, names in points.items():
+        kept[step] = []
+        for name in names:
+            what = alike(step, name.partition("#")[0])
+            if what not in met:
+                met.add(what)
+                kept[step].append(name)
+    return kept
 
 
 def plans(points: Mapping[str, list[str]], steps: Sequence[str]) -> list[Plan]:

@@ -286,7 +286,7 @@ def refusal_words(t: Words, refusal: DomainError) -> str:
     facts: dict[str, Any] = {
         name: value for name, value in refusal.facts.items() if isinstance(value, str | int) or hasattr(value, "tzinfo")
     }
-    field_name, reason = facts.get("field", ""), facts.get("reason", "")
+    field_name, reason = facts.get("field", ""), facts.get("reason") or facts.get("limit", "")
     for key in (
         f"errors.{refusal.code}.{field_name}.{reason}",
         f"errors.{refusal.code}.{reason}",

@@ -189,6 +189,8 @@ def plain_text(t: Words, message: OutboxMessage) -> str:
         return group_line(t, message.fact, payload)
     if message.fact in LATE_FACTS:
         return t.html(late_line(t, message.fact, payload), **late_values(payload))
+    if message.fact == "account_changed":
+        return t.html("chat.fact.account_changed", **{**payload, "gateway": t(f"chat.gateway.name.{payload['gateway']}")})
     if message.fact == "webhook_off":
         return t.html("chat.fact.webhook_off", host=payload["host"], why=t(f"chat.webhook_off.{payload['why']}"))
     what = str(payload.pop("what", message.fact))

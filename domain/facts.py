@@ -60,6 +60,7 @@ _ALL: Final = (
     Fact("screen", Urgency.MONEY, card=False),
     Fact("carry", Urgency.MONEY, card=False),
     Fact("joined", Urgency.MONEY, card=False),
+    Fact("account_changed", Urgency.MONEY, card=False),
     Fact("webhook_off", Urgency.WORK, card=False),
     Fact("mail_code", Urgency.MONEY, card=False),
 )

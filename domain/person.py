@@ -107,10 +107,13 @@ class Conversation:
 COOLING = timedelta(hours=24)
 
 
-def cooling_until(channels: Sequence[Channel]) -> datetime | None:
-    """Until when money does not go out to somebody: a day after the last way to reach them was joined to those they had; None where none was."""
+def cooling_until(channels: Sequence[Channel], settled_at: datetime | None = None) -> datetime | None:
+    """Until when somebody cannot say where money goes: a day after the last way to reach them was joined to those they had; None where none was.
+
+    What was joined within a day of `settled_at` belongs to how they began, and makes nobody wait.
+    """
     joined = sorted(channel.created_at for channel in channels)[1:]
-    return joined[-1] + COOLING if joined else None
+    return joined[-1] + COOLING if joined and (settled_at is None or joined[-1] > settled_at + COOLING) else None
 
 
 MOST_NAME = 64

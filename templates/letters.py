@@ -153,6 +153,9 @@ def _line_without_order(t: Words, fact: str, about: Mapping[str, Any]) -> str:
     if fact in LATE_FACTS:
         values = {name: as_data(value) if isinstance(value, str) else value for name, value in late_values(about).items()}
         return _without_emoji(t.html(late_line(t, fact, about), **values))
+    if fact == "account_changed":
+        names = {name: _isolated(t, as_data(str(about[name]))) for name in ("shop", "name")}
+        return _without_emoji(t.html("chat.fact.account_changed", gateway=t(f"chat.gateway.name.{about['gateway']}"), **names))
     if fact == "webhook_off":
         why = t(f"chat.webhook_off.{about['why']}")
         return _without_emoji(t.html("chat.fact.webhook_off", host=as_data(str(about["host"])), why=why))

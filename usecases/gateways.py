@@ -14,10 +14,12 @@ from domain.ids import OrganizationId, PersonId
 from domain.methods import Account, Carrier, Offer, gateways_of, offer, offers
 from domain.money import Money
 from domain.payment import Ability, Gateway, Method
+from domain.person import ChannelKind, cooling_until
 from domain.ports import House, Unit
 from domain.records import GatewaySettings
 from domain.rights import Action, Actor, Party, require
 from domain.tokens import Purpose, Tokens
+from usecases.tell import tell_members, text_person
 
 PLATFORM = OrganizationId(0)
 TRIAL_S = 20.0
@@ -76,16 +78,18 @@ def credentials_of(unit: Unit, organization_id: OrganizationId, gateway: str, di
 
 
 def save_credentials(unit: Unit, actor: Actor, gateway: str, credentials: Mapping[str, str], *, tested: bool) -> None:
-    """Seal and keep credentials: the platform's by an admin, an organization's by its owner."""
+    """Seal and keep credentials: the platform's by an admin, an organization's by its owner. Raises LimitReached as `may_redirect` does."""
     require(actor.party, Action.ADMINISTER if actor.party is Party.ADMIN else Action.CONFIGURE)
     owner = PLATFORM if actor.organization_id is None else actor.organization_id
     if owner == PLATFORM and actor.party is not Party.ADMIN:
         raise NotFound(what="gateway_settings")
+    may_redirect(unit, actor)
     sealed = unit.seals.seal(json.dumps(dict(credentials), sort_keys=True), sealed_for(owner, gateway))
     unit.settings.put(GatewaySettings(owner, gateway, sealed, unit.now if tested else None, unit.now))
     if _unused(unit, owner, gateway):
         unit.marks.put(_unused_mark(owner, gateway), {"unused": False})
     unit.trail.add(f"organization:{owner}", actor, "gateway_configured", gateway=gateway, tested=tested)
+    _tell_changed(unit, actor, gateway)
 
 
 def stop_using(unit: Unit, actor: Actor, gateway: str) -> None:
@@ -93,8 +97,33 @@ def stop_using(unit: Unit, actor: Actor, gateway: str) -> None:
     owner = own_organization(actor)
     credentials_of(unit, owner, gateway, direct=True)
     if not _unused(unit, owner, gateway):
+        may_redirect(unit, actor)
         unit.marks.put(_unused_mark(owner, gateway), {"unused": True})
         unit.trail.add(f"organization:{owner}", actor, "gateway_unused", gateway=gateway)
+        _tell_changed(unit, actor, gateway)
+
+
+def may_redirect(unit: Unit, actor: Actor) -> None:
+    """Whether this person may say today where an organization's money goes: a number that changed hands may have become one of their ways in.
+
+    Raises LimitReached(payee_cooling) for a day after a way to reach them was joined, unless the shop itself was about a day old then.
+    """
+    if actor.person_id is None or actor.organization_id is None:
+        return
+    until = cooling_until(unit.people.channels(actor.person_id), unit.organizations.get(actor.organization_id).created_at)
+    if until is not None and until > unit.now:
+        raise LimitReached(limit="payee_cooling", retry_at=until)
+
+
+def _tell_changed(unit: Unit, actor: Actor, gateway: str) -> None:
+    """Everybody who acts for the seller hears that the money goes elsewhere; whoever did it, on the phone too: it may not have been them."""
+    if actor.person_id is None or actor.organization_id is None:
+        return
+    shop, key = unit.organizations.get(actor.organization_id), f"{actor.organization_id}:{gateway}:{unit.now.isoformat()}"
+    facts = {"shop": shop.name, "gateway": gateway, "name": unit.people.get(actor.person_id).name}
+    tell_members(unit, shop.id, "account_changed", key, but=actor.person_id, **facts)
+    if any(way.kind is ChannelKind.SMS for _, way in unit.people.reach(actor.person_id)):
+        text_person(unit, actor.person_id, "account_changed", key, **facts)
 
 
 def own_organization(actor: Actor) -> OrganizationId:

@@ -18,6 +18,7 @@ from usecases.gateways import (
     OwnAccount,
     count_trial,
     hook_url,
+    may_redirect,
     open_draft,
     own_account,
     own_organization,
@@ -101,9 +102,11 @@ def ask_one(turn: Turn) -> Screen:
 
 
 def take_one(turn: Turn, answer: Answer) -> Next:
-    _, gateway, _ = _chosen(turn)
+    actor, gateway, _ = _chosen(turn)
     if answer.kind is not Kind.CHOICE:
         return Next("one", note=turn.say("chat.pick_one"))
+    if answer.text in {"gateway_set", "gateway_replace", "gateway_leave"}:
+        may_redirect(turn.unit, actor)
     if answer.text in {"gateway_set", "gateway_replace"}:
         return _from_the_first(turn, gateway)
     return Next("leave", data={"gateway": gateway}, forget=True) if answer.text == "gateway_leave" else Next("list", forget=True)

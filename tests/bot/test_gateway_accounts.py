@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from domain.person import ChannelKind, Member
+from domain.person import Channel, ChannelKind, ChannelState, Member
 from domain.ports import Unit
 from domain.rights import Party
 from payloom.tour_people import Chatter, phrase
@@ -188,3 +189,29 @@ async def test_nobody_but_the_owner_is_offered_it(here: Here) -> None:
 
 def _join(unit: Unit, shop: Any, person: Any) -> None:
     unit.organizations.add_member(Member(shop, person, Party.MANAGER, unit.now))
+
+
+async def test_a_day_has_to_pass_after_a_new_way_in_and_the_others_are_told_of_a_change(here: Here) -> None:
+    """T16: a number joined days after the shop was opened may be in a stranger's hand."""
+    amina, partner = here.amina, await here.somebody("Zawadi")
+    await partner.start()
+    shop = (await here.read(lambda unit: unit.organizations.of_person(_person(unit, amina.number).id)))[0]
+    await here.streets.house.hall.store.write(_join, shop.id, (await here.person(partner)).id)
+    await here.streets.house.hall.store.write(_joined_yesterday, amina.number)
+    await opens(amina, "PayPal")
+    await amina.tap("do.gateway_set")
+    await amina.hears("A new way to reach you was added", "Nothing was changed")
+    await here.wire.pass_time(120)
+    await opens(amina, "Stripe")
+    await amina.tap("do.gateway_set" if await settings_of(here, "stripe") is None else "do.gateway_replace")
+    await types(amina, *SECRETS["stripe"], "[do.skip]")
+    await amina.hears("gateway.saved", "Stripe")
+    await partner.hears("was changed for Stripe, by Amina")
+
+
+def _joined_yesterday(unit: Unit, number: int) -> None:
+    """The shop is ten days old, and a day less a minute ago a number became one of the owner's ways in."""
+    for table in ("organizations", "channels"):
+        unit.session.plain(f"UPDATE {table} SET created_at = created_at - {10 * 86_400 * 1_000_000}")  # type: ignore[attr-defined]
+    joined_at = unit.now - timedelta(hours=23, minutes=59)
+    unit.people.add_channel(Channel(ChannelKind.SMS, "+254733000077", _person(unit, number).id, ChannelState.ACTIVE, joined_at))

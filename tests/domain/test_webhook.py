@@ -41,7 +41,7 @@ NOT_SENT = {
     "money_returned",  # of a payment that never became an order, for its buyer
     "remind_ship", "offer_cancel", "ask_arrived", "warn_release",  # words for people
     "digital_ready",  # for the buyer; the seller hears order.completed
-    "alert", "joined", "carry", "link_made", "screen", "webhook_off", "mail_code", "pay_page",
+    "alert", "joined", "account_changed", "carry", "link_made", "screen", "webhook_off", "mail_code", "pay_page",
 }  # fmt: skip
 """Facts that are left out on purpose. A new fact belongs here or into TYPES."""
 

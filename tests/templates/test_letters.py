@@ -58,6 +58,7 @@ ABOUT: dict[str, dict[str, Any]] = {
         "total_minor": 250_000,
         "currency": "KES",
     },
+    "account_changed": {"shop": "Amina's", "gateway": "stripe", "name": "Amina"},
     "webhook_off": {"host": "shop.example", "why": "gone"},
     "alert": {"what": "books", "gateway": "daraja", "lacks": 3},
 }

@@ -12,10 +12,11 @@ import pytest
 from domain.errors import LimitReached, NotFound
 from domain.ids import OrganizationId
 from domain.life import InboxState
+from domain.person import Channel, ChannelKind, ChannelState
 from domain.ports import House, Unit
 from domain.rights import Actor, Party
 from domain.tokens import Purpose, Tokens
-from tests.factories import BUYER, OWNER, SHOP, Street, admin, owner, staff
+from tests.factories import BUYER, MANAGER, OWNER, SHOP, STAFF, Street, admin, owner, staff
 from tests.fakes import FakeGateway, Ground
 from usecases.gateways import (
     MOST_TRIALS,
@@ -83,6 +84,42 @@ def test_what_is_left_takes_no_new_payments_and_opens_for_refunds(street: Street
     assert ground.unit(accounts_of, SHOP, ["daraja"])["daraja"].own
     actions = [line.partition(" ")[0] for line in ground.trail(f"organization:{SHOP}")]
     assert actions.count("gateway_unused") == 1
+
+
+def joined(ground: Ground, address: str = "+254733000009") -> None:
+    """A number becomes one of the owner's ways in."""
+    ground.unit(lambda unit: unit.people.add_channel(Channel(ChannelKind.SMS, address, OWNER, ChannelState.ACTIVE, unit.now)))
+
+
+def test_where_the_money_goes_stays_for_a_day_after_a_new_way_in(street: Street, ground: Ground) -> None:
+    """T16: whoever has the number now may not be whoever had it before."""
+    ground.unit(save_credentials, owner, "daraja", KEYS, tested=True)
+    ground.clock.move(timedelta(days=30))
+    joined(ground)
+    for redirect in ((save_credentials, owner, "daraja", {"short_code": "999999"}), (stop_using, owner, "daraja")):
+        refused = ground.refuses(LimitReached, *redirect, **({"tested": True} if redirect[0] is save_credentials else {}))
+        assert refused.facts == {"limit": "payee_cooling", "retry_at": ground.clock.now() + timedelta(hours=24)}
+    assert ground.unit(credentials_of, SHOP, "daraja", True) == KEYS
+    ground.clock.move(timedelta(hours=24))
+    ground.unit(stop_using, owner, "daraja")
+
+
+def test_who_opens_a_shop_and_shares_a_number_the_same_day_waits_for_nothing(street: Street, ground: Ground) -> None:
+    joined(ground)
+    ground.unit(save_credentials, owner, "daraja", KEYS, tested=True)
+
+
+def test_everybody_of_the_shop_hears_that_the_money_goes_elsewhere(street: Street, ground: Ground) -> None:
+    """T16: the others where they read, and whoever did it by SMS too: it may not have been them."""
+    joined(ground)
+    ground.unit(save_credentials, owner, "daraja", KEYS, tested=True)
+    told = ground.rows("SELECT person_id, channel FROM outbox WHERE fact = 'account_changed' ORDER BY person_id, channel")
+    assert (OWNER, "sms") in told
+    assert (OWNER, "telegram") not in told
+    assert {person for person, channel in told if channel == "telegram"} == {MANAGER, STAFF}
+    ground.clock.move(timedelta(minutes=1))
+    ground.unit(stop_using, owner, "daraja")
+    assert ground.rows("SELECT count(*) FROM outbox WHERE fact = 'account_changed'") == [(2 * len(told),)]
 
 
 def test_what_was_never_set_up_cannot_be_left(street: Street, ground: Ground) -> None:

@@ -62,7 +62,7 @@ contracts:
 	$(BIN)/lint-imports --no-logo
 
 house:
-	$(BIN)/pytest -q tests/house
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/house
 
 # Reads what `make test` measured; measures again where that is missing or older than a source.
 coverage:

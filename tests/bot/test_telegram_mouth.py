@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -254,7 +255,7 @@ async def test_a_whole_conversation_stays_in_the_persons_language(here: Here, la
     await buyer.pin("right")
     # The conversation's screen and the order's card are two messages, and come in any order.
     for label in (t("chat.do.open_order"), t("chat.act.confirm")):
-        await here.wire.eventually(lambda label=label: _read(buyer, label), f"“{label}” is there to be pressed")
+        await here.wire.eventually(partial(_read, buyer, label), f"“{label}” is there to be pressed")
     await here.amina.hears("fact.seller.order_paid")
 
 

@@ -96,8 +96,8 @@ def test_where_the_money_goes_stays_for_a_day_after_a_new_way_in(street: Street,
     ground.unit(save_credentials, owner, "daraja", KEYS, tested=True)
     ground.clock.move(timedelta(days=30))
     joined(ground)
-    for redirect in ((save_credentials, owner, "daraja", {"short_code": "999999"}), (stop_using, owner, "daraja")):
-        refused = ground.refuses(LimitReached, *redirect, **({"tested": True} if redirect[0] is save_credentials else {}))
+    for redirect in (lambda unit: save_credentials(unit, owner, "daraja", {}, tested=True), lambda unit: stop_using(unit, owner, "daraja")):
+        refused = ground.refuses(LimitReached, redirect)
         assert refused.facts == {"limit": "payee_cooling", "retry_at": ground.clock.now() + timedelta(hours=24)}
     assert ground.unit(credentials_of, SHOP, "daraja", True) == KEYS
     ground.clock.move(timedelta(hours=24))

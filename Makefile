@@ -5,13 +5,18 @@ SHELL := /bin/sh
 .PHONY: help install install-dev browser run test test-one check format-check lint types contracts house coverage \
         fmt lock migration lives audit audit-packages bench soak screenshots clean
 
+# A suite of a hundred processes that may not keep their bytecode compiles itself a hundred times.
+unexport PYTHONDONTWRITEBYTECODE
+
 PORT ?= 8080
 DATA ?= var
 BIN := .venv/bin
 # The rooms that have Python in them (all of them in a finished tree).
 ROOMS := $(patsubst %/__init__.py,%,$(wildcard $(addsuffix /__init__.py,\
            payloom bot web jobs usecases domain storage gateways templates town tests)))
+# Which tests cover domain/ and usecases/ whole. The others run without the tracer, which costs them two fifths of their time; the long ones first.
 COVERED := $(wildcard tests/domain tests/usecases tests/properties tests/cli)
+OTHERS := tests/crash $(filter-out tests/crash $(COVERED),$(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.py)))))
 # A process for each core, each with its own PostgreSQL and browser; four are as many as the memory of a small machine carries.
 SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=worksteal
 MEASURED := --cov --cov-config=pyproject.toml --cov-report= --cov-fail-under=0
@@ -35,7 +40,8 @@ run: install ## start everything, with imitated providers, and print one address
 
 test: install-dev browser ## run the whole suite, on SQLite, a real PostgreSQL and a real browser
 	$(BIN)/coverage erase
-	$(BIN)/pytest $(SIDE_BY_SIDE) $(MEASURED) $(PYTEST)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(MEASURED) $(COVERED)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(OTHERS)
 
 test-one: install-dev ## run one file, folder or name: make test-one T=tests/domain/test_money.py
 	@test -n "$(T)" || { echo 'payloom: say which, for example: make test-one T=tests/domain'; exit 2; }
@@ -56,7 +62,7 @@ contracts:
 	$(BIN)/lint-imports --no-logo
 
 house:
-	$(BIN)/pytest -q tests/house
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/house
 
 # Reads what `make test` measured; measures again where that is missing or older than a source.
 coverage:

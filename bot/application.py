@@ -21,6 +21,7 @@ from telegram.ext import (
     ChatMemberHandler,
     InlineQueryHandler,
     MessageHandler,
+    PreCheckoutQueryHandler,
     TypeHandler,
     filters,
 )
@@ -31,7 +32,7 @@ from bot.mouths.telegram import TelegramMouth
 from bot.mouths.updates import readable
 from templates.words import LANGUAGES, words
 
-ALLOWED = ("message", "callback_query", "inline_query", "my_chat_member")
+ALLOWED = ("message", "callback_query", "inline_query", "my_chat_member", "pre_checkout_query")
 POLL_S = 20
 AT_ONCE_S = 0.5
 COMMANDS_TRIES = 8
@@ -56,6 +57,8 @@ def build_application(bot: telegram.Bot, mouth: TelegramMouth) -> Application[An
     application = Application.builder().bot(bot).updater(None).job_queue(None).build()
     application.add_handlers(
         [
+            PreCheckoutQueryHandler(mouth.on_pre_checkout),
+            MessageHandler(filters.SUCCESSFUL_PAYMENT | filters.StatusUpdate.REFUNDED_PAYMENT, mouth.on_payment),
             MessageHandler(filters.UpdateType.MESSAGE, mouth.on_person),
             CallbackQueryHandler(mouth.on_person),
             InlineQueryHandler(mouth.on_inline),

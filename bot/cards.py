@@ -8,6 +8,7 @@ from bot.dialog import Choice, short_key
 from domain.life import DisputeState, OrderState, RefundState
 from domain.order import Due, OrderAct
 from domain.rights import MEMBERS
+from templates.methods import method_name
 from templates.words import Words
 from usecases.views import OrderView
 
@@ -16,7 +17,7 @@ def small_order_text(t: Words, view: OrderView) -> str:
     """The order in a few lines: headline, what and for whom, where to, what happens next, and for the buyer the delivery code."""
     order, seller = view.order, view.party in MEMBERS
     lines = [
-        t.html(f"chat.card.state_{'seller' if seller else 'buyer'}.{order.state}", number=order.number),
+        t.html(f"chat.card.state_{'seller' if seller else 'buyer'}.{order.state}", number=order.number, method=method_name(t, view.method)),
         t.html("chat.card.item", item=order.item, count=order.quantity, total=order.total),
         t.html("ussd.card.buyer", name=order.buyer_name, phone=order.phone or "-") if seller else t.html("chat.card.shop", shop=view.shop),
         t.html("chat.value", value=order.address) if seller and order.address else "",
@@ -42,7 +43,7 @@ def order_text(t: Words, view: OrderView) -> str:
     order = view.order
     seller = view.party in MEMBERS
     lines = [
-        t.html(f"chat.card.state_{'seller' if seller else 'buyer'}.{order.state}", number=order.number),
+        t.html(f"chat.card.state_{'seller' if seller else 'buyer'}.{order.state}", number=order.number, method=method_name(t, view.method)),
         "",
         t.html("chat.card.item", item=order.item, count=order.quantity, total=order.total),
         t.html("chat.card.buyer", name=order.buyer_name, phone=order.phone or "-") if seller else t.html("chat.card.shop", shop=view.shop),
@@ -71,7 +72,9 @@ def _timeline(t: Words, view: OrderView) -> list[str]:
         lines.append(f"⚠️ {t.html('chat.timeline.disputed')} · {t.moment(view.dispute.opened_at)}")
     if order.ended_at is not None:
         icon = "💚" if order.state is OrderState.COMPLETED else "↩️"
-        lines.append(f"{icon} {t.html(f'chat.timeline.{order.state.lower()}')} · {t.moment(order.ended_at)}")
+        lines.append(
+            f"{icon} {t.html(f'chat.timeline.{order.state.lower()}', method=method_name(t, view.method))} · {t.moment(order.ended_at)}"
+        )
     else:
         lines += [f"◻️ {t.html(f'chat.timeline.{name}')}" for name, at in steps[2:] if at is None and not order.digital]
     return lines
@@ -80,7 +83,7 @@ def _timeline(t: Words, view: OrderView) -> list[str]:
 def what_next(t: Words, view: OrderView, *, small: bool = False) -> str:
     """One sentence about what happens by itself, and when."""
     key, values = _what_next(view, t)
-    return t.html(short_key(t, key) if small else key, **values) if key else ""
+    return t.html(short_key(t, key) if small else key, method=method_name(t, view.method), **values) if key else ""
 
 
 def _what_next(view: OrderView, t: Words) -> tuple[str, dict[str, Any]]:

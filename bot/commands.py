@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.dialog import Answer, Next, Turn
-from bot.dialogs import carry, check
+from bot.dialogs import carry, check, claim, group, late
 from domain.check import read_check
 from domain.errors import NotFound
 from domain.ids import OrderId, read_digits, read_link_code
@@ -18,8 +18,22 @@ from usecases.people import set_role
 from usecases.views import order_for, party_in_order
 
 FOLLOW = "f"
-COMMANDS_SELLER = ("sell", "links", "orders", "wallet", "buy", "purchases", "check", "practice", "role", "settings", "language", "help")
-COMMANDS_BUYER = ("buy", "purchases", "sell", "role", "settings", "language", "help")
+COMMANDS_SELLER = (
+    "sell",
+    "links",
+    "orders",
+    "wallet",
+    "buy",
+    "purchases",
+    "check",
+    "paid",
+    "practice",
+    "role",
+    "settings",
+    "language",
+    "help",
+)
+COMMANDS_BUYER = ("buy", "purchases", "paid", "sell", "role", "settings", "language", "help")
 
 
 def command(turn: Turn, answer: Answer) -> Next:
@@ -38,6 +52,8 @@ def _start(turn: Turn, rest: str) -> Next:
         return _COMMANDS["sell"](turn, "")
     if rest.startswith(carry.PREFIX):
         return carry.take_up(turn, rest.removeprefix(carry.PREFIX))
+    if rest.startswith(group.PREFIX):
+        return group.take_up(turn, rest.removeprefix(group.PREFIX))
     if rest.startswith(FOLLOW):
         return _follow(turn, rest.removeprefix(FOLLOW))
     if not turn.person.welcomed:
@@ -127,6 +143,7 @@ _COMMANDS: dict[str, Callable[[Turn, str], Next]] = {
     "wallet": _seller("wallet", "balance"),
     "buy": _buy,
     "check": check.begin,
+    "paid": claim.begin,
     "practice": _practice,
     "track": _track,
     "purchases": _purchases,
@@ -134,30 +151,42 @@ _COMMANDS: dict[str, Callable[[Turn, str], Next]] = {
 }
 
 
-def _read_thing(turn: Turn, pressed: str) -> tuple[Actor, str, str]:
-    """Whose press this is, on which order, and what. Nothing in it is trusted; the use case asks for the right each time."""
+def _read_thing(pressed: str) -> tuple[str, str]:
+    """On which order, or late money, and what. Nothing in it is trusted; the use case asks for the right each time."""
     head, _, rest = pressed.partition(":")
     number, _, act = rest.partition(":")
     if head != "o" or read_digits(number, 8) is None:
         raise NotFound(what="order")
-    return party_in_order(turn.unit, turn.person.id, number, turn.channel), number, act
+    return number, act
+
+
+def is_of_late_money(pressed: str) -> bool:
+    return pressed.rpartition(":")[2] in late.PRESSES
 
 
 def act_at_once(turn: Turn, pressed: str) -> bool:
     """Presses that need no question: they are done, and the card shows it by itself. False for all others."""
-    actor, number, act = _read_thing(turn, pressed)
+    number, act = _read_thing(pressed)
     if act == OrderAct.ACCEPT:
-        accept_order(turn.unit, actor, number)
+        accept_order(turn.unit, _actor(turn, number), number)
     elif act == OrderAct.DELIVERED:
-        mark_delivered(turn.unit, actor, number)
+        mark_delivered(turn.unit, _actor(turn, number), number)
     else:
         return False
     return True
 
 
+def _actor(turn: Turn, number: str) -> Actor:
+    """Whose press this is. Raises NotFound for a stranger's."""
+    return party_in_order(turn.unit, turn.person.id, number, turn.channel)
+
+
 def thing(turn: Turn, pressed: str) -> Next:
     """A press on a card that leads into a dialog: `o:48219377:ship`. What is not offered (any more, or to this side) shows the card as it is."""
-    actor, number, act = _read_thing(turn, pressed)
+    number, act = _read_thing(pressed)
+    if act in late.PRESSES:
+        return late.pressed(turn, number, act)
+    actor = _actor(turn, number)
     dialog = "orders" if actor.party in MEMBERS else "order"
     offered = act in order_for(turn.unit, actor, number).acts
     return Next(act if offered else "card", dialog, {"number": number}, forget=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from domain.credentials import Field
 from domain.errors import NotFound
 from domain.ids import AttemptId, FileId
 from domain.payment import Ability
@@ -111,6 +112,12 @@ class Turn:
     abilities: Mapping[str, Ability]
     attempts: list[AttemptId] = field(default_factory=list)
     arabic_on_ussd: bool = False
+    fields: Mapping[str, Sequence[Field]] = field(default_factory=dict)
+    """What an organization's own account at each gateway is set up with."""
+    conceal: bool = False
+    """What was said is a secret: its message is deleted from the chat, and nothing is kept of it."""
+    trial: bool = False
+    """After the commit: try the credentials that were typed."""
 
     @property
     def shop(self) -> Organization | None:

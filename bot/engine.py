@@ -5,12 +5,13 @@ Everything is committed together with the mark that the event was handled, so a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bot import commands
 from bot.dialog import Answer, Dialog, Kind, Next, Screen, Turn
+from domain.credentials import Field
 from domain.errors import DomainError, Stale
 from domain.ids import AttemptId, FileId, OutboxId
 from domain.payment import Ability
@@ -75,12 +76,23 @@ class Said:
     """Said first, to take the keyboard away that asked for a contact."""
     place: Conversation | None = None
     """Where the person stands now: saved, but on USSD, where the mouth saves it with what the phone shows."""
+    conceal: bool = False
+    trial: bool = False
+    """See Turn."""
 
 
 class Engine:
     """Knows the dialogs. Keeps nothing between turns."""
 
-    def __init__(self, dialogs: Mapping[str, Dialog], abilities: Mapping[str, Ability], *, arabic_on_ussd: bool = False) -> None:
+    def __init__(
+        self,
+        dialogs: Mapping[str, Dialog],
+        abilities: Mapping[str, Ability],
+        *,
+        arabic_on_ussd: bool = False,
+        fields: Mapping[str, Sequence[Field]] | None = None,
+    ) -> None:
+        self._fields = fields or {}
         self._dialogs = dialogs
         self._abilities = abilities
         self.arabic_on_ussd = arabic_on_ussd
@@ -97,18 +109,19 @@ class Engine:
             return Said(None)
         person = arrived(unit, heard)
         said = self.answer(unit, heard, gateway, person, place_of(unit, person, heard.channel))
-        finish_update(unit, event)
+        finish_update(unit, event, conceal=said.conceal)
         return said
 
     def answer(self, unit: Unit, heard: Heard, gateway: str, person: Person, place: Conversation) -> Said:
         """The turn of a person who is known already, in the place where they stand; for mouths that look at both first."""
         turn = self._turn(unit, person, place, f"{gateway}:{heard.event_key}")
         said = self._answer(turn, place, heard)
-        return said if said.person is not None else replace(said, attempts=tuple(turn.attempts), person=turn.person)
+        said = said if said.person is not None else replace(said, attempts=tuple(turn.attempts), person=turn.person)
+        return replace(said, conceal=turn.conceal, trial=turn.trial) if turn.conceal or turn.trial else said
 
     def _turn(self, unit: Unit, person: Person, place: Conversation, key: str) -> Turn:
         t, data = self.words_on(place.channel, person), dict(place.data)
-        return Turn(unit, person, place.channel, t, data, key, self._abilities, arabic_on_ussd=self.arabic_on_ussd)
+        return Turn(unit, person, place.channel, t, data, key, self._abilities, arabic_on_ussd=self.arabic_on_ussd, fields=self._fields)
 
     def _answer(self, turn: Turn, place: Conversation, heard: Heard) -> Said:
         answer = (
@@ -120,7 +133,7 @@ class Engine:
         if answer.kind is Kind.TEXT and answer.text in labels:
             answer = Answer(Kind.CHOICE, labels[answer.text])
         if answer.kind is Kind.CHOICE and heard.version is not None and heard.version != place.version:
-            return _stale(turn)
+            return _stale(turn, place, heard.pressed_ref)
         try:
             with turn.unit.savepoint():
                 done = bool(heard.thing) and commands.act_at_once(turn, heard.thing)
@@ -135,7 +148,10 @@ class Engine:
             raise
         except DomainError as refusal:
             return self._refused(turn, place, refusal)
-        return self._show(turn, place, dialog, step, screen, onward.note, heard.pressed_ref)
+        said = self._show(turn, place, dialog, step, screen, onward.note, heard.pressed_ref)
+        if heard.pressed_ref and commands.is_of_late_money(heard.thing):  # nothing edits that card later, and it was answered
+            return replace(said, strip_ref=heard.pressed_ref)
+        return said
 
     def _take(self, turn: Turn, place: Conversation, answer: Answer, thing: str) -> Next:
         turn.attempts.clear()
@@ -157,7 +173,7 @@ class Engine:
 
     def _refused(self, turn: Turn, place: Conversation, refusal: DomainError) -> Said:
         """The rules said no: the sentence about it, and the same question again."""
-        turn.data = dict(place.data)
+        turn.data, turn.trial = dict(place.data), False
         turn.attempts.clear()
         note = refusal_words(turn.t, refusal)
         try:
@@ -227,9 +243,11 @@ def _now_theirs(turn: Turn, place: Conversation) -> Conversation:
     return known or replace(place, person_id=turn.person.id, version=0)
 
 
-def _stale(turn: Turn) -> Said:
-    """A button of an earlier question, or a second tap: nothing happens twice, and the person is told."""
-    return Said(None, toast=turn.t("chat.old_button"))
+def _stale(turn: Turn, place: Conversation, pressed_ref: str) -> Said:
+    """A button of an earlier question, or a second tap: nothing happens twice, and the person is told. A screen that was overtaken while it was on
+    its way stands below the one that counts: its buttons go, lest it be pressed for ever."""
+    ref = place.shown.get("ref")
+    return Said(None, toast=turn.t("chat.old_button"), strip_ref=pressed_ref if ref is not None and ref != pressed_ref else None)
 
 
 def _keep(turn: Turn, picture: Picture) -> FileId:
@@ -268,7 +286,7 @@ def refusal_words(t: Words, refusal: DomainError) -> str:
     facts: dict[str, Any] = {
         name: value for name, value in refusal.facts.items() if isinstance(value, str | int) or hasattr(value, "tzinfo")
     }
-    field_name, reason = facts.get("field", ""), facts.get("reason", "")
+    field_name, reason = facts.get("field", ""), facts.get("reason") or facts.get("limit", "")
     for key in (
         f"errors.{refusal.code}.{field_name}.{reason}",
         f"errors.{refusal.code}.{reason}",

@@ -40,7 +40,7 @@ class MailTeller:
         side = "staff" if message.fact == "alert" else going.side
         written = letter(
             t, message.fact, side=side, page=self._page(going), shop=view.shop if view else "", order=view.order if view else None,
-            payload=message.payload, receipt=view.receipt if view else None, when=view.dispute_ends if view else None,
+            payload=message.payload, receipt=view.receipt if view else None, method=view.method if view else None, when=view.dispute_ends if view else None,
             unsubscribe=self._url(f"/mail/stop/{going.stop}"), again=message.error == "unknown",
         )  # fmt: skip
         if written is None or message.urgency >= Urgency.NEWS:

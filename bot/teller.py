@@ -7,16 +7,22 @@ from dataclasses import dataclass
 
 from bot.cards import download_choice, order_choices, order_text
 from bot.dialog import Choice, rows_of
+from bot.dialogs import late
 from bot.engine import Engine, Said
 from bot.mouths.telegram import TelegramMouth
+from domain.errors import NotFound
 from domain.facts import FACTS
 from domain.money import Money
 from domain.person import ChannelKind, ChannelState, Person
 from domain.ports import Button, Delivery, Message, Messenger, Sent, Unit
 from domain.records import Card, OutboxMessage
 from domain.rights import MEMBERS
+from templates.group import GROUP_FACTS, group_line
+from templates.late import LATE_FACTS, late_line, late_values
+from templates.methods import method_name, payment_key
 from templates.words import Words, words
 from usecases.hall import Hall
+from usecases.late import LateView, late_actor, late_view
 from usecases.views import OrderView, told_order
 
 
@@ -30,6 +36,8 @@ class Telling:
     card: Card | None
     waits_for: int | None
     version: int
+    group: int | None = None
+    """The group whose card is the last thing before them."""
 
 
 def read_telling(unit: Unit, message: OutboxMessage) -> Telling:
@@ -42,6 +50,7 @@ def read_telling(unit: Unit, message: OutboxMessage) -> Telling:
     return Telling(
         person, open_channels[0].address if open_channels else None, view, card,
         place.data.get("checkout") if place is not None and waiting else None, place.version if place is not None else 0,
+        place.data.get("group") if place is not None and (place.dialog, place.step) == ("group", "card") else None,
     )  # fmt: skip
 
 
@@ -65,8 +74,22 @@ class TelegramTeller:
             return await self._order(telling, telling.view, message)
         if message.payload.get("checkout") is not None and message.payload["checkout"] == telling.waits_for:
             return await self._refresh(telling)
+        if message.fact in GROUP_FACTS and message.payload["group"] == telling.group:
+            await self._refresh(telling)
+        if message.fact == "late_money":
+            return await self._late(telling, telling.address, message)
         t = words(telling.person.language)
         return await self._messenger.send(telling.address, Message(_again(plain_text(t, message), message)))
+
+    async def _late(self, telling: Telling, address: str, message: OutboxMessage) -> Sent:
+        """The question to a seller, with what may be answered; one that was decided meanwhile says so. Nothing for who left the shop."""
+        view = await self._hall.store.read(_read_late, message)
+        if view is None:
+            return Sent(Delivery.SENT)
+        t = words(telling.person.language)
+        choices = [Choice(t(f"chat.do.{key}"), f"o:{view.late.number}:{key}") for state, key in late.CHOICES if state in view.choices]
+        buttons = tuple(tuple(Button(choice.text, data=choice.key) for choice in row) for row in rows_of(*choices))
+        return await self._messenger.send(address, Message(_again(late.late_text(t, view), message), buttons))
 
     async def _screen(self, telling: Telling, message: OutboxMessage) -> Sent:
         """A screen that was never delivered, if the conversation still stands there."""
@@ -105,6 +128,14 @@ class TelegramTeller:
         return sent
 
 
+def _read_late(unit: Unit, message: OutboxMessage) -> LateView | None:
+    number = message.payload["number"]
+    try:
+        return late_view(unit, late_actor(unit, message.person_id, number, message.channel), number)
+    except NotFound:
+        return None
+
+
 def _again(text: str, message: OutboxMessage) -> str:
     """A message whose earlier sending may have arrived is marked, so that nobody takes it for a second sale."""
     return f"🔁 {text}" if message.error == "unknown" else text
@@ -129,25 +160,37 @@ def fact_text(t: Words, view: OrderView, message: OutboxMessage) -> str:
     key = f"chat.fact.{side}.{message.fact}"
     if view.order.escrow is None and t.has(f"{key}_direct"):
         key += "_direct"
+    elif message.payload.get("how") and t.has(f"{key}_{message.payload['how']}"):
+        key += f"_{message.payload['how']}"
     if not t.has(key):
         return ""
-    order = view.order
-    total = Money(message.payload["amount_minor"], order.total.currency) if "amount_minor" in message.payload else order.total
-    net = Money(order.total.amount_minor - int(message.payload.get("fee_minor", 0)), order.total.currency)
+    order, minor = view.order, message.payload
+    total = Money(minor["amount_minor"], order.total.currency) if "amount_minor" in minor else order.total
+    owed = Money(int(minor.get("owed_minor", 0)) if side == "seller" else 0, order.total.currency)
+    net = Money(total.amount_minor - int(minor.get("fee_minor", 0)) - owed.amount_minor, order.total.currency)
     when = view.dispute_ends or order.due_at or order.paid_at
-    return t.html(key, number=order.number, total=total, net=net, shop=view.shop, item=order.item, when=when)
+    text = t.html(key, number=order.number, total=total, net=net, shop=view.shop, item=order.item, when=when,
+                  method=method_name(t, view.method))  # fmt: skip
+    taken = bool(owed.amount_minor) and message.fact != "chargeback_opened"
+    return f"{text} {t.html('chat.fact.owed_taken', owed=owed)}" if taken else text
 
 
 def plain_text(t: Words, message: OutboxMessage) -> str:
     """Facts that are not about an order."""
     payload = dict(message.payload)
     if message.fact == "payment_failed":
-        key = f"errors.payment.{payload.get('result', 'unknown')}"
-        return t.html("chat.fact.payment_failed", why=t(key if t.has(key) else "errors.payment.unknown"))
+        return t.html("chat.fact.payment_failed", why=t(payment_key(t, payload.get("result"), payload.get("method"))))
     if message.fact == "money_returned":
         return t.html(
-            "chat.fact.money_returned", total=Money(payload["amount_minor"], payload["currency"]), receipt=payload.get("receipt", "")
-        )
+            "chat.fact.money_returned", total=Money(payload["amount_minor"], payload["currency"]), receipt=payload.get("receipt", ""),
+            method=method_name(t, payload.get("method")),
+        )  # fmt: skip
+    if message.fact in GROUP_FACTS:
+        return group_line(t, message.fact, payload)
+    if message.fact in LATE_FACTS:
+        return t.html(late_line(t, message.fact, payload), **late_values(payload))
+    if message.fact == "account_changed":
+        return t.html("chat.fact.account_changed", **{**payload, "gateway": t(f"chat.gateway.name.{payload['gateway']}")})
     if message.fact == "webhook_off":
         return t.html("chat.fact.webhook_off", host=payload["host"], why=t(f"chat.webhook_off.{payload['why']}"))
     what = str(payload.pop("what", message.fact))

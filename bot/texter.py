@@ -14,6 +14,8 @@ from domain.person import ChannelKind, ChannelState
 from domain.ports import Delivery, House, Message, Messenger, Sent, Unit
 from domain.records import OutboxMessage
 from domain.rights import MEMBERS
+from domain.tokens import Purpose
+from templates.late import late_values
 from templates.words import Words, words
 from usecases.carry import FACT as CARRY
 from usecases.carry import carried_code
@@ -44,6 +46,12 @@ class SmsTeller:
         said = without_signs(text) if arabic else text
         return await self._messenger.send(address, Message(said, own_letters=arabic or message.fact == "screen"))
 
+    def _pay_page(self, t: Words, message: OutboxMessage) -> str:
+        """Where a payer without buttons goes on: our own page, which leads to the gateway's."""
+        facts = message.payload
+        url = f"{self._hall.house.base_url}/pay/{self._hall.tokens.make(Purpose.PAY, facts['checkout'])}"
+        return t.html("chat.pay_page.sms", name=facts["name"], total=Money(facts["amount_minor"], facts["currency"]), url=url)
+
     async def _carry(self, telling: Telling, message: OutboxMessage) -> str:
         """The way on after a broken session; the code is sealed until now."""
         facts, house = message.payload, self._hall.house
@@ -55,10 +63,14 @@ class SmsTeller:
         t, house = words(telling.person.language), self._hall.house
         if message.fact == "link_made":
             return _link(t, message, house)
+        if message.fact == "pay_page":
+            return self._pay_page(t, message)
         if message.fact == JOINED:
             return t.html("sms.carry.joined", name=message.payload["name"])
         if message.fact == "screen":
             return escape(message.payload.get("text", ""), quote=False)
+        if message.fact == "late_money":
+            return t.html("sms.late.ask", **late_values(message.payload))
         if telling.view is None:
             waits = telling.waits_for is not None and message.payload.get("checkout") == telling.waits_for
             return f"{plain_text(t, message)} {t.html('sms.go_on')}" if waits else plain_text(t, message)

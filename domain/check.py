@@ -137,4 +137,4 @@ def standing(order: Order) -> Standing:
         return Standing.CHECKING
     if order.escrow is None:
         return Standing.DIRECT
-    return Standing.DISPUTED if order.escrow is EscrowState.DISPUTED else Standing.HELD
+    return Standing.DISPUTED if order.escrow in {EscrowState.DISPUTED, EscrowState.FROZEN} else Standing.HELD

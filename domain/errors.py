@@ -71,7 +71,7 @@ class NotForSale(Refused):
 
 
 class CannotPay(Refused):
-    """Facts: `method`, `reason`: not_configured, currency, cents, too_small, too_large, paused."""
+    """Facts: `method`, `reason`: not_configured, currency, cents, too_small, too_large, paused, only_in_chat."""
 
     code = "cannot_pay"
 

@@ -11,7 +11,7 @@ from domain.money import Money
 
 
 class AccountKind(StrEnum):
-    """Debit-normal: clearing, ours or an organization's own. Credit-normal: what we owe somebody, direct sales, and fees."""
+    """Debit-normal: clearing, ours or an organization's own, and what an organization owes us. Credit-normal: what we owe somebody, direct sales, and fees."""
 
     CLEARING = "clearing"
     ESCROW = "escrow"
@@ -21,6 +21,8 @@ class AccountKind(StrEnum):
     SUSPENSE = "suspense"
     DIRECT_SALES = "direct_sales"
     DIRECT_CLEARING = "direct_clearing"
+    RECEIVABLE = "receivable"
+    SHARES = "shares"
 
 
 @dataclass(frozen=True, slots=True)

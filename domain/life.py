@@ -35,6 +35,8 @@ class PaymentState(StrEnum):
     EXPIRED = "EXPIRED"
     PARTLY_REFUNDED = "PARTLY_REFUNDED"
     REFUNDED = "REFUNDED"
+    DISPUTED_BY_BANK = "DISPUTED_BY_BANK"
+    CHARGED_BACK = "CHARGED_BACK"
 
 
 class AttemptState(StrEnum):
@@ -58,6 +60,7 @@ class OrderState(StrEnum):
     DISPUTED = "DISPUTED"
     REFUNDED = "REFUNDED"
     VOID = "VOID"
+    FROZEN = "FROZEN"
 
 
 class EscrowState(StrEnum):
@@ -68,6 +71,8 @@ class EscrowState(StrEnum):
     REFUNDED = "REFUNDED"
     SPLIT = "SPLIT"
     VOID = "VOID"
+    FROZEN = "FROZEN"
+    CHARGED_BACK = "CHARGED_BACK"
 
 
 class DisputeState(StrEnum):
@@ -86,6 +91,14 @@ class RefundState(StrEnum):
     PENDING = "PENDING"
     DONE = "DONE"
     FAILED = "FAILED"
+
+
+class ChargebackState(StrEnum):
+    """Money that a buyer's bank took back: while the bank decides, and then for good."""
+
+    OPEN = "OPEN"
+    WON = "WON"
+    LOST = "LOST"
 
 
 class InboxState(StrEnum):
@@ -184,6 +197,7 @@ CHECKOUT: Final = Life(
     Move(CheckoutState.CANCELLED, CheckoutState.PAID, _GATEWAY, tells="order_paid"),
 )
 
+_TAKEN: Final = (PaymentState.SUCCEEDED, PaymentState.PARTLY_REFUNDED, PaymentState.REFUNDED)
 _ENDED_UNPAID: Final = (PaymentState.FAILED, PaymentState.CANCELLED, PaymentState.EXPIRED)
 PAYMENT: Final = Life(
     "payment",
@@ -196,6 +210,9 @@ PAYMENT: Final = Life(
     Move(PaymentState.SUCCEEDED, PaymentState.PARTLY_REFUNDED, _GATEWAY, books=("refund_confirmed",)),
     Move(PaymentState.SUCCEEDED, PaymentState.REFUNDED, _GATEWAY, books=("refund_confirmed",)),
     Move(PaymentState.PARTLY_REFUNDED, PaymentState.REFUNDED, _GATEWAY, books=("refund_confirmed",)),
+    *(Move(state, PaymentState.DISPUTED_BY_BANK, _GATEWAY, books=("chargeback",)) for state in _TAKEN),
+    *(Move(PaymentState.DISPUTED_BY_BANK, state, _GATEWAY, books=("chargeback_won",)) for state in _TAKEN),
+    Move(PaymentState.DISPUTED_BY_BANK, PaymentState.CHARGED_BACK, _GATEWAY),
 )
 
 _ENDED_TRIES: Final = (AttemptState.FAILED, AttemptState.CANCELLED, AttemptState.EXPIRED)
@@ -224,14 +241,27 @@ ORDER: Final = Life(
     *(Move(state, OrderState.DISPUTED, _BUYER, tells="dispute_opened") for state in _OPEN_ORDER),
     *(Move(OrderState.DISPUTED, state, _BUYER | _JUDGES, tells="dispute_withdrawn") for state in _OPEN_ORDER),
     *(
-        Move(state, OrderState.REFUNDED, _CANCELS, books=("refund_asked",), tells="order_refunded")
+        Move(state, OrderState.REFUNDED, _CANCELS | _GATEWAY, books=("refund_asked",), tells="order_refunded")
         for state in (OrderState.PAID, OrderState.ACCEPTED)
     ),
-    Move(OrderState.DISPUTED, OrderState.REFUNDED, LEADERS | _JUDGES, books=("refund_asked",), tells="order_refunded"),
+    Move(OrderState.DISPUTED, OrderState.REFUNDED, LEADERS | _JUDGES | _GATEWAY, books=("refund_asked",), tells="order_refunded"),
     Move(OrderState.DISPUTED, OrderState.COMPLETED, _JUDGES, books=("release",), tells="order_completed"),
     *(
         Move(state, OrderState.VOID, _GATEWAY, books=("disproved",), tells="payment_disproved")
         for state in (*_OPEN_ORDER, OrderState.DISPUTED)
+    ),
+    *(
+        Move(state, OrderState.FROZEN, _GATEWAY, books=("chargeback",), tells="chargeback_opened")
+        for state in (*_OPEN_ORDER, OrderState.DISPUTED)
+    ),
+    *(
+        Move(OrderState.FROZEN, state, _GATEWAY, books=("chargeback_won",), tells="chargeback_won")
+        for state in (*_OPEN_ORDER, OrderState.DISPUTED)
+    ),
+    Move(OrderState.FROZEN, OrderState.VOID, _GATEWAY, tells="chargeback_lost"),
+    *(
+        Move(state, OrderState.REFUNDED, _GATEWAY, books=("refund_asked", "refund_confirmed"), tells="order_refunded")
+        for state in (OrderState.SHIPPED, OrderState.DELIVERED)
     ),
 )
 
@@ -242,13 +272,16 @@ ESCROW: Final = Life(
     Move(EscrowState.PENDING, EscrowState.HELD, _GATEWAY, books=("capture",)),
     Move(EscrowState.PENDING, EscrowState.VOID, _CLOCK | _BUYER | _ADMIN),
     Move(EscrowState.HELD, EscrowState.RELEASED, _CONFIRMS, books=("release",)),
-    Move(EscrowState.HELD, EscrowState.REFUNDED, _CANCELS, books=("refund_asked",)),
+    Move(EscrowState.HELD, EscrowState.REFUNDED, _CANCELS | _GATEWAY, books=("refund_asked",)),
     Move(EscrowState.HELD, EscrowState.DISPUTED, _BUYER),
     Move(EscrowState.DISPUTED, EscrowState.HELD, _BUYER | _JUDGES),
     Move(EscrowState.DISPUTED, EscrowState.RELEASED, _JUDGES, books=("release",)),
-    Move(EscrowState.DISPUTED, EscrowState.REFUNDED, LEADERS | _JUDGES, books=("refund_asked",)),
+    Move(EscrowState.DISPUTED, EscrowState.REFUNDED, LEADERS | _JUDGES | _GATEWAY, books=("refund_asked",)),
     Move(EscrowState.DISPUTED, EscrowState.SPLIT, _JUDGES, books=("release", "refund_asked")),
     *(Move(state, EscrowState.VOID, _GATEWAY, books=("disproved",)) for state in _HELD),
+    *(Move(state, EscrowState.FROZEN, _GATEWAY, books=("chargeback",)) for state in _HELD),
+    *(Move(EscrowState.FROZEN, state, _GATEWAY, books=("chargeback_won",)) for state in _HELD),
+    Move(EscrowState.FROZEN, EscrowState.CHARGED_BACK, _GATEWAY),
 )
 
 DISPUTE: Final = Life(
@@ -276,4 +309,11 @@ REFUND: Final = Life(
     Move(RefundState.FAILED, RefundState.DONE, _ADMIN | _GATEWAY, books=("refund_asked", "refund_confirmed")),
 )
 
-LIVES: Final = (LINK, CHECKOUT, PAYMENT, ATTEMPT, ORDER, ESCROW, DISPUTE, REFUND)
+CHARGEBACK: Final = Life(
+    "chargeback",
+    frozenset({ChargebackState.OPEN}),
+    Move(ChargebackState.OPEN, ChargebackState.WON, _GATEWAY, books=("chargeback_won",), tells="chargeback_won"),
+    Move(ChargebackState.OPEN, ChargebackState.LOST, _GATEWAY, tells="chargeback_lost"),
+)
+
+LIVES: Final = (LINK, CHECKOUT, PAYMENT, ATTEMPT, ORDER, ESCROW, DISPUTE, REFUND, CHARGEBACK)

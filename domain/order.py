@@ -139,7 +139,7 @@ def may_dispute(order: Order, now: datetime) -> bool:
 
 def next_due(order: Order, dispute: Dispute | None = None) -> tuple[Due, datetime] | None:
     """The one thing the clock will do next with this order, and when, from stored instants alone; None when nothing."""
-    if order.state in ENDED:
+    if order.state in ENDED or order.state is OrderState.FROZEN:
         return None
     if order.state is OrderState.DISPUTED:
         if dispute is None or dispute.state is not DisputeState.OPEN or dispute.unanswered:

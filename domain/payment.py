@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
-from domain.errors import CannotPay
+from domain.errors import BadInput, CannotPay
 from domain.ids import AttemptId, CheckoutId, LinkId, OrderId, OrganizationId, PaymentId, PersonId, RefundId
 from domain.life import AttemptState, CheckoutState, PaymentState, RefundState
 from domain.money import Money
@@ -16,6 +16,8 @@ from domain.phone import Phone
 
 CHECKOUT_LASTS: Final = timedelta(minutes=30)
 ASK_AFTER: Final = tuple(timedelta(seconds=s) for s in (15, 30, 60, 120, 300))
+ASK_PAGE_AFTER: Final = tuple(timedelta(seconds=s) for s in (60, 360, 660, 960, 1260, 1560))
+"""A payer on a hosted page takes minutes: one minute, then every five."""
 ASK_HOURLY: Final = timedelta(hours=1)
 ASK_NO_MORE: Final = timedelta(hours=24)
 """After this long an attempt that nobody answers for goes to the work list of a person."""
@@ -32,6 +34,16 @@ class Method(StrEnum):
     """What a person picks."""
 
     MPESA = "mpesa"
+    MADA = "mada"
+    VISA = "visa"
+    MASTERCARD = "mastercard"
+    APPLE_PAY = "apple_pay"
+    GOOGLE_PAY = "google_pay"
+    STC_PAY = "stc_pay"
+    PAYPAL = "paypal"
+    PAYTABS = "paytabs"
+    MOYASAR = "moyasar"
+    TELEGRAM = "telegram"
 
 
 class Outcome(StrEnum):
@@ -76,6 +88,15 @@ class Checkout:
     ended_at: datetime | None = None
     order_id: OrderId | None = None
     version: int = 0
+    group_id: CheckoutId | None = None
+    shares: int = 0
+    paid_by: AttemptId | None = None
+    """Of a group checkout: `shares` is into how many parts it is split. Of a share of one: `group_id` is the whole, `shares` how many of its
+    parts these are, `paid_by` whose money is held for them (domain/group.py)."""
+
+    @property
+    def is_group(self) -> bool:
+        return self.shares > 0 and self.group_id is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +146,8 @@ class Attempt:
     disproved: bool = False
     source: str = ""
     version: int = 0
+    url: str | None = None
+    """The gateway's page on which the payer goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +173,11 @@ class Refund:
     done_at: datetime | None = None
     version: int = 0
 
+    @property
+    def is_of_price(self) -> bool:
+        """Of what was paid for an order, or for a share of one that never was; the rest is what came beside it."""
+        return self.order_id is not None or self.source.startswith("shares:")
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -162,17 +190,49 @@ class Ask:
     description: str
     credentials: Mapping[str, str]
     callback_token: str
+    method: Method = Method.MPESA
+    key: str = ""
+    """The attempt's own key: what the provider's idempotency is asked with."""
+    back_url: str = ""
+    """Our page to which a hosted page sends the payer back, whatever happened there."""
+    language: str = "en"
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a gateway answered at once. `result` is its own code, for the words; `ref` its id of the attempt."""
+    """What a gateway answered at once. `result` is its own code, for the words; `ref` its id of the attempt; `url` the hosted page on which the
+    payer goes on (then the outcome is PENDING).
+    """
 
     outcome: Outcome
     ref: str | None = None
     result: str | None = None
     retry_after_s: int | None = None
     receipt: str | None = None
+    url: str | None = None
+
+
+class About(StrEnum):
+    """What an event tells of. Of a chargeback: PENDING, the bank took the money; SUCCEEDED, it keeps it; DECLINED, it came back."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+    CHARGEBACK = "chargeback"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of a gateway's own books, for reconciliation: `money` as it moved there in the direction of `about` (a refund and a chargeback go
+    out), negative for what was turned back.
+    """
+
+    about: About
+    ref: str
+    receipt: str | None
+    money: Money
+    at: datetime
+    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +251,11 @@ class Notice:
     payee: str | None = None
     result: str | None = None
     refund_id: RefundId | None = None
+    about: About = About.PAYMENT
+    refund_ref: str | None = None
+    """The gateway's id of a refund or of a chargeback."""
+    owner: OrganizationId | None = None
+    """Whose account told it, 0 for the platform's, read off the address by the door; None where the address names the attempt itself."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -222,12 +287,20 @@ def check_payable(ability: Ability, method: Method, money: Money) -> None:
         raise CannotPay(method=str(method), reason="too_large", limit=ability.most_minor)
 
 
+def check_part(ability: Ability, part: Money) -> None:
+    """Raises BadInput(refund) for a part of a payment that its gateway cannot give back: whole_only, step."""
+    if not ability.part_refunds:
+        raise BadInput("refund", "whole_only")
+    if part.amount_minor % ability.step_minor.get(part.currency, 1):
+        raise BadInput("refund", "step", limit=ability.step_minor[part.currency])
+
+
 def next_ask(attempt: Attempt, now: datetime) -> datetime | None:
     """When the gateway is asked about this attempt next, or None when a person has to look. Proof of a paid one is asked for sooner."""
     if attempt.settled_at is not None and attempt.proved_at is None:
         since, plan = attempt.settled_at, PROVE_AFTER
     else:
-        since, plan = attempt.created_at, ASK_AFTER
+        since, plan = attempt.created_at, ASK_AFTER if attempt.url is None else ASK_PAGE_AFTER
     if now - since >= ASK_NO_MORE:
         return None
     if attempt.asked < len(plan):
@@ -241,6 +314,9 @@ class Checkouts(Protocol):
     def add(self, checkout: Checkout) -> None: ...
     def save(self, checkout: Checkout) -> Checkout: ...
     def due(self, now: datetime, limit: int) -> Sequence[CheckoutId]: ...
+    def shares_of(self, checkout_id: CheckoutId) -> Sequence[Checkout]:
+        """Everything that was ever taken of a group checkout, the first one first."""
+        ...
 
 
 class Payments(Protocol):
@@ -286,9 +362,31 @@ class Gateway(Protocol):
         ...
 
     async def refund(self, refund: Refund, receipt: str, credentials: Mapping[str, str], callback_token: str) -> Reply: ...
-    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str) -> bool: ...
+    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str, credentials: Mapping[str, str]) -> bool:
+        """Whether the provider said this, by its signature over the raw bytes. Header names are lower case; `credentials` are those of the
+        account that the address belongs to, empty where the address itself is the secret. Compares in constant time."""
+        ...
+
     def parse(self, kind: str, raw: bytes, headers: Mapping[str, str]) -> Notice:
         """Raises Unreadable for a body that cannot be one of the provider's."""
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A gateway that has to fetch something (a certificate) before `authentic` can say anything offline."""
+
+    async def prepare(self, kind: str, raw: bytes, headers: Mapping[str, str]) -> None:
+        """Bounded in time, cached, and never raises: what could not be fetched makes `authentic` say no, and the provider sends again."""
+        ...
+
+
+@runtime_checkable
+class Redacts(Protocol):
+    """A gateway whose events carry a secret in their body."""
+
+    def redact(self, kind: str, raw: bytes) -> bytes:
+        """What may be stored of it; it reads the same."""
         ...
 
 

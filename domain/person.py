@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from domain.channel import ChannelKind as ChannelKind
 from domain.errors import BadInput
 from domain.ids import OrganizationId, PersonId
+from domain.late import LatePolicy
 from domain.phone import Phone
 from domain.rights import Party
 from domain.wants import PLAIN, Wants, Way
@@ -67,7 +68,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """Whoever sells. `fee_bps` is the platform's part of a release; `late_money` says what a late payment does: `accept` or `refund`."""
+    """Whoever sells. `fee_bps` is the platform's part of a release; `late_money` says what a late payment does (domain/late.py)."""
 
     id: OrganizationId
     name: str
@@ -75,7 +76,7 @@ class Organization:
     currency: str
     fee_bps: int
     created_at: datetime
-    late_money: str = "accept"
+    late_money: LatePolicy = LatePolicy.ASK
     frozen: bool = False
     features: dict[str, Any] = field(default_factory=dict)
     version: int = 0
@@ -106,10 +107,13 @@ class Conversation:
 COOLING = timedelta(hours=24)
 
 
-def cooling_until(channels: Sequence[Channel]) -> datetime | None:
-    """Until when money does not go out to somebody: a day after the last way to reach them was joined to those they had; None where none was."""
+def cooling_until(channels: Sequence[Channel], settled_at: datetime | None = None) -> datetime | None:
+    """Until when somebody cannot say where money goes: a day after the last way to reach them was joined to those they had; None where none was.
+
+    What was joined within a day of `settled_at` belongs to how they began, and makes nobody wait.
+    """
     joined = sorted(channel.created_at for channel in channels)[1:]
-    return joined[-1] + COOLING if joined else None
+    return joined[-1] + COOLING if joined and (settled_at is None or joined[-1] > settled_at + COOLING) else None
 
 
 MOST_NAME = 64

@@ -9,11 +9,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from domain.by_hand import HandPaid
+from domain.chargeback import Chargebacks
 from domain.codes import Codes
+from domain.late import LateMoney
 from domain.link import Links
 from domain.order import Disputes, Orders
 from domain.payment import Checkouts, Gateway, Payments
 from domain.person import Conversations, Organizations, People
+from domain.reconcile import Reconciled
 from domain.records import Books, Files, Inbox, Keys, Limits, Marks, Outbox, Seals, Settings, Trail
 from domain.tokens import Tokens
 from domain.webhook import Webhooks
@@ -76,6 +80,8 @@ class Unit(Protocol):
     @property
     def disputes(self) -> Disputes: ...
     @property
+    def chargebacks(self) -> Chargebacks: ...
+    @property
     def books(self) -> Books: ...
     @property
     def inbox(self) -> Inbox: ...
@@ -95,6 +101,12 @@ class Unit(Protocol):
     def marks(self) -> Marks: ...
     @property
     def codes(self) -> Codes: ...
+    @property
+    def by_hand(self) -> HandPaid: ...
+    @property
+    def reconciled(self) -> Reconciled: ...
+    @property
+    def late(self) -> LateMoney: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from domain.ids import ApiKeyId, FileId, InboxId, OrderId, OrganizationId, OutboxId, PersonId
-from domain.ledger import Entry
+from domain.ledger import Entry, LedgerAccount
 from domain.life import InboxState, OutboxState
 from domain.person import ChannelKind
 from domain.rights import Actor
@@ -243,6 +243,10 @@ class Books(Protocol):
     def booked(self, kind: str, cause: str) -> bool: ...
     def balance(self, account: str) -> dict[str, int]:
         """Sum of postings in minor units by currency; what we owe (wallet, escrow) is negative."""
+        ...
+
+    def hold(self, wallet: LedgerAccount, currency: str) -> None:
+        """Until this unit ends nobody else moves the wallet, nor what its owner owes (usecases/releases.py)."""
         ...
 
     def history(self, account: str, limit: int) -> Sequence[Mapping[str, Any]]:

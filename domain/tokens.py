@@ -26,6 +26,10 @@ class Purpose(StrEnum):
     SETTINGS = "settings"
     LETTER = "letter"
     MAIL = "mail"
+    BY_HAND = "by_hand"
+    LOOKUP = "lookup"
+    GROUP = "group"
+    GROUP_STARTER = "group_starter"
 
 
 class Tokens:

@@ -9,10 +9,12 @@ from typing import Any
 import structlog
 
 from domain.ids import OrderId
+from domain.late import LateId
 from domain.payment import Unreadable
 from domain.records import InboxEvent, RawEvent
-from usecases import checkouts, codes, links, orders, payments, refunds, settlement, sweeps
+from usecases import codes, group, late, links, orders, payments, refunds, settlement, sweeps
 from usecases.hall import Hall
+from usecases.updates import TELEGRAM
 
 BATCH = 100
 AT_ONCE = 16
@@ -22,7 +24,7 @@ MOST_DRIFT_S = 600
 _log = structlog.get_logger("jobs")
 
 
-async def _each(
+async def each(
     things: Sequence[Any], work: Callable[[Any], Awaitable[Any]], failed: Callable[[Any, Exception], Awaitable[Any]] | None = None
 ) -> None:
     room = asyncio.Semaphore(AT_ONCE)
@@ -49,14 +51,14 @@ async def _park(failed: Callable[[Any, Exception], Awaitable[Any]], thing: Any, 
 async def expire(hall: Hall) -> int:
     """Checkouts and links whose time is over."""
     due = await hall.store.read(sweeps.due_checkouts, BATCH)
-    await _each(due, lambda checkout_id: hall.store.write(checkouts.expire_checkout, checkout_id))
+    await each(due, lambda checkout_id: hall.store.write(group.expire, checkout_id))
     over = await hall.store.read(sweeps.due_links, BATCH)
-    await _each(over, lambda link_id: hall.store.write(links.expire_link, link_id))
+    await each(over, lambda link_id: hall.store.write(links.expire_link, link_id))
     return len(due) + len(over)
 
 
 class Timers:
-    """The orders' timers, behind a guard: a clock that jumped, or went back, fires nothing that moves money."""
+    """The timers of orders and of late money, behind a guard: a clock that jumped, or went back, fires nothing that moves money."""
 
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
@@ -85,11 +87,16 @@ class Timers:
             return 0
         self._told = False
         due = await self._hall.store.read(sweeps.due_orders, BATCH)
-        await _each(due, lambda order_id: self._hall.store.write(orders.run_order_timer, order_id), self._rest)
-        return len(due)
+        await each(due, lambda order_id: self._hall.store.write(orders.run_order_timer, order_id), self._rest)
+        undecided = await self._hall.store.read(late.due_late, BATCH)
+        await each(undecided, lambda late_id: self._hall.store.write(late.run_late_timer, late_id), self._rest_late)
+        return len(due) + len(undecided)
 
     async def _rest(self, order_id: OrderId, error: Exception) -> None:
         await self._hall.store.write(sweeps.rest_order, order_id, type(error).__name__)
+
+    async def _rest_late(self, late_id: LateId, error: Exception) -> None:
+        await self._hall.store.write(late.rest_late, late_id, type(error).__name__)
 
 
 async def forget_codes(hall: Hall) -> int:
@@ -98,7 +105,7 @@ async def forget_codes(hall: Hall) -> int:
 
 async def send_refunds(hall: Hall) -> int:
     due = await hall.store.read(sweeps.due_refunds, BATCH)
-    await _each(due, lambda refund_id: refunds.send_refund(hall.store, hall.gateways, refund_id))
+    await each(due, lambda refund_id: refunds.send_refund(hall.store, hall.gateways, refund_id))
     return len(due)
 
 
@@ -110,21 +117,22 @@ async def send_attempts(hall: Hall) -> int:
         if await hall.store.write(payments.recover_attempt, attempt_id):
             await payments.send_attempt(hall.store, hall.gateways, attempt_id)
 
-    await _each(left, recover)
+    await each(left, recover)
     return len(left)
 
 
 async def ask_gateways(hall: Hall) -> int:
     """Where a callback never came, or came without proof, the gateway itself is asked."""
     due = await hall.store.write(sweeps.claim_asks, BATCH)
-    await _each(due, lambda attempt_id: settlement.ask_gateway(hall.store, hall.gateways, attempt_id))
+    await each(due, lambda attempt_id: settlement.ask_gateway(hall.store, hall.gateways, attempt_id))
     return len(due)
 
 
 async def apply_events(hall: Hall) -> int:
     """Provider events that were stored but could not be applied when they came."""
-    due = await hall.store.read(sweeps.due_events, tuple(hall.gateways), BATCH)
-    await _each(due, lambda event: _apply_event(hall, event))
+    theirs = tuple(name for name in hall.gateways if name != TELEGRAM)
+    due = await hall.store.read(sweeps.due_events, theirs, BATCH)
+    await each(due, lambda event: _apply_event(hall, event))
     return len(due)
 
 

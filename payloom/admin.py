@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from payloom import admin_books
 from payloom.admin_task import Task
 
 _QUIET: dict[str, Any] = {"no_args_is_help": True, "add_completion": False, "pretty_exceptions_enable": False}
@@ -17,13 +18,17 @@ organization = typer.Typer(help="Who sells.", **_QUIET)
 member = typer.Typer(help="Who acts for an organization.", **_QUIET)
 api_key = typer.Typer(help="Keys of the API.", **_QUIET)
 refund = typer.Typer(help="Money on its way back.", **_QUIET)
+late = typer.Typer(help="Money that came after its time.", **_QUIET)
 inbox = typer.Typer(help="What providers told us.", **_QUIET)
 outbox = typer.Typer(help="What people are told.", **_QUIET)
 gateway = typer.Typer(help="Who carries payments.", **_QUIET)
 webhook = typer.Typer(help="Whose servers are told.", **_QUIET)
 admins = typer.Typer(help="Who gets the alerts.", **_QUIET)
+desk.add_typer(admin_books.reconcile, name="reconcile")
+desk.add_typer(admin_books.stray, name="stray")
+desk.add_typer(admin_books.suspense, name="suspense")
 for name, part in (
-    ("organization", organization), ("member", member), ("api-key", api_key), ("refund", refund), ("inbox", inbox), ("outbox", outbox),
+    ("organization", organization), ("member", member), ("api-key", api_key), ("refund", refund), ("late", late), ("inbox", inbox), ("outbox", outbox),
     ("gateway", gateway), ("webhook", webhook), ("admins", admins),
 ):  # fmt: skip
     desk.add_typer(part, name=name)
@@ -54,10 +59,15 @@ class Decision(StrEnum):
 
 class Carrier(StrEnum):
     DARAJA = "daraja"
+    STRIPE = "stripe"
+    PAYPAL = "paypal"
+    PAYTABS = "paytabs"
+    MOYASAR = "moyasar"
+    TELEGRAM = "telegram"
 
 
 class Source(StrEnum):
-    """Where the secrets come from: `prompt` asks on the terminal, `stdin` reads `name=value` lines or JSON, `env` takes PAYLOOM_MPESA_*."""
+    """Where the secrets come from: `prompt` asks on the terminal, `stdin` reads `name=value` lines or JSON, `env` takes the platform's settings."""
 
     PROMPT = "prompt"
     STDIN = "stdin"
@@ -235,9 +245,33 @@ def refund_retry(number: Number) -> Task:
 
 
 @refund.command("confirm")
-def refund_confirm(number: Number) -> Task:
-    """You saw in the gateway's portal that the money went back."""
-    return Task("admin_money.refund_confirm", {"number": number})
+def refund_confirm(
+    number: Number,
+    reference: Annotated[str, typer.Option("--reference", help="What the portal calls it; kept with the refund.", show_default=False)] = "",
+) -> Task:
+    """You saw in the gateway's portal that the money went back, or gave it back there yourself: the buyer is told."""
+    return Task("admin_money.refund_confirm", {"number": number, "reference": reference})
+
+
+@late.command("list")
+def late_list() -> Task:
+    """What waits for a seller's decision, the first to go back first."""
+    return Task("admin_money.late_list")
+
+
+LateNumber = Annotated[str, typer.Argument(help="Its eight digits.", show_default=False)]
+
+
+@late.command("accept")
+def late_accept(number: LateNumber) -> Task:
+    """Make an order of it, for a seller who cannot."""
+    return Task("admin_money.late_accept", {"number": number})
+
+
+@late.command("refund")
+def late_refund(number: LateNumber) -> Task:
+    """Give it back now."""
+    return Task("admin_money.late_refund", {"number": number})
 
 
 @inbox.command("list")
@@ -287,6 +321,18 @@ def gateway_set(
 def gateway_show() -> Task:
     """What is set up, with secrets masked."""
     return Task("admin_gateway.show")
+
+
+@gateway.command("register")
+def gateway_register(
+    organization: Annotated[str, typer.Option("--organization", help="Whose short code; without it the platform's.")] = "",
+    unless_reached: Annotated[bool, typer.Option("--completed", help="Money is taken, too, when Daraja cannot ask us.")] = False,
+    phone: Annotated[
+        str, typer.Option("--list", help="The number Safaricom knows the short code by: also read its list of payments.")
+    ] = "",
+) -> Task:
+    """Tell Daraja our addresses for payments made by hand from the M-Pesa menu."""
+    return Task("admin_gateway.register", {"organization": organization, "unless_reached": unless_reached, "phone": phone})
 
 
 @gateway.command("pause")

@@ -9,19 +9,22 @@ from domain.errors import NotFound
 from domain.ids import OrganizationId
 from domain.records import GatewaySettings
 from domain.rights import Actor, Party
+from domain.tokens import Purpose
 from gateways.seals import CannotOpen
 from payloom.admin_desk import when
 from payloom.admin_task import Room, Said
+from payloom.carriers import FIELDS, PLAIN, platform_credentials
 from usecases import admin
 from usecases.admin import DESK
-from usecases.gateways import PLATFORM, credentials_of, pause_gateway, save_credentials
+from usecases.gateways import PLATFORM, credentials_of, hook_url, pause_gateway, save_credentials, try_credentials
+from usecases.lists import register as register_by_hand
 from usecases.webhooks import reseal_endpoint
 
 SHOWN: Final = ("short_code", "till", "transaction_type")
 """What of the credentials is no secret."""
 _CHECKS: Final = {
-    "configuration": "Daraja does not accept these: compare consumer key, consumer secret, short code and passkey with its portal",
-    "try_later": "Daraja cannot be reached now, so nothing was tried and nothing is kept: try again in a minute",
+    "configuration": "{plain} does not accept these: compare {fields} with its portal",
+    "try_later": "{plain} cannot be reached now, so nothing was tried and nothing is kept: try again in a minute",
 }
 
 
@@ -30,20 +33,53 @@ class _Rotates(Protocol):
 
 
 async def configure(room: Room, *, gateway: str, organization: str) -> Said:
-    """Tried first: what Daraja gives no token for is not kept."""
-    if not organization and room.house.settings.mpesa_credentials:
-        told = "the platform's own credentials come from PAYLOOM_MPESA_...: change them there and start again, or name an --organization"
+    """Tried first, by one harmless call: what the gateway does not accept is not kept."""
+    if not organization and gateway in platform_credentials(room.house.settings):
+        names = f"PAYLOOM_{'MPESA' if gateway == 'daraja' else gateway.upper()}_..."
+        told = f"the platform's own credentials come from {names}: change them there and start again, or name an --organization"
         return Said((told,), data={"error": "from_settings", "message": told}, code=1)
     owner = await room.read(lambda _, desk: admin.find_organization(desk, organization).id if organization else PLATFORM)
     credentials = dict(room.given)
-    wrong = await room.house.daraja.check(credentials)
+    missing = [field.name for field in FIELDS[gateway] if field.needed and not credentials.get(field.name)]
+    carrier = room.house.gateways[gateway]
+    wrong = "configuration" if missing else await try_credentials(carrier, credentials)
     if wrong is not None:
-        told = _CHECKS.get(wrong, wrong)
+        needed = [field.name.replace("_", " ") for field in FIELDS[gateway] if field.needed]
+        told = _CHECKS.get(wrong, wrong).format(
+            plain=PLAIN[gateway], fields=" and ".join(filter(None, (", ".join(needed[:-1]), needed[-1])))
+        )
         return Said((told,), data={"error": wrong, "message": told}, code=1)
     actor = Actor(Party.ADMIN, "admin", None, owner)
     await room.write(lambda unit, _: save_credentials(unit, actor, gateway, credentials, tested=True))
     whose = organization or "the platform"
-    return Said((f"{gateway} of {whose} is kept, sealed; Daraja accepted it",), data={"gateway": gateway, "organization": owner})
+    lines = [f"{gateway} of {whose} is kept, sealed; {PLAIN[gateway]} accepted it"]
+    hook = hook_url(room.house.hall.house, room.house.hall.tokens, gateway, owner)
+    if hook:
+        lines.append(f"its webhook posts to {hook}")
+    return Said(lines, data={"gateway": gateway, "organization": owner} | ({"webhook": hook} if hook else {}))
+
+
+_REGISTERED: Final = {
+    "": "Daraja tells us of money paid by hand to {code} from now on",
+    "already_registered": "Daraja knew addresses for {code} before and keeps those: if they are not ours, have them changed in its portal",
+    "configuration": "Daraja does not accept the credentials of {code}: nothing, or not all of it, was registered",
+    "try_later": "Daraja cannot be reached now: try again in a minute",
+}
+
+
+async def register(room: Room, *, organization: str, unless_reached: bool, phone: str) -> Said:
+    """Tell Daraja where it asks and confirms payments by hand; in production it takes that once."""
+    owner = await room.read(lambda _, desk: admin.find_organization(desk, organization).id if organization else PLATFORM)
+    hall = room.house.hall
+    if hall.by_hand is None:
+        raise NotFound(what="gateway_settings")
+    credentials = await room.read(lambda unit, _: credentials_of(unit, owner, "daraja", owner != PLATFORM))
+    token = hall.tokens.make(Purpose.BY_HAND, owner)
+    said = await register_by_hand(hall.store, hall.by_hand, DESK, owner, token, unless_reached=unless_reached, phone=phone)
+    told = _REGISTERED.get(said, "Daraja did not take it, and did not say why: look into its portal").format(
+        code=credentials.get("short_code")
+    )
+    return Said((told,), data={"organization": owner, "result": said or "registered"}, code=0 if said in ("", "already_registered") else 1)
 
 
 async def show(room: Room) -> Said:

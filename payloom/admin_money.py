@@ -14,8 +14,9 @@ from domain.payment import Refund, Unreadable
 from domain.records import InboxEvent, RawEvent
 from payloom.admin_desk import when
 from payloom.admin_task import Room, Said
-from usecases import admin, disputes, outbox, refunds, settlement
+from usecases import admin, disputes, escrow, late, outbox, refunds, settlement
 from usecases.admin import DESK
+from usecases.updates import TELEGRAM
 
 MOST = 200
 MOST_CAUSES = 20
@@ -27,7 +28,7 @@ async def resolve(room: Room, *, order: str, decision: str, amount: str) -> Said
         if known is None:
             raise NotFound(what="order")
         part = parse_amount(amount, known.total.currency) if amount else None
-        return disputes.resolve_dispute(unit, DESK, order, decision, part)
+        return disputes.resolve_dispute(unit, DESK, order, decision, part, room.house.hall.abilities)
 
     done = await room.write(decide)
     data = {"order": done.number, "state": str(done.state), "escrow": str(done.escrow or ""), "decision": decision}
@@ -58,9 +59,31 @@ async def refund_retry(room: Room, *, number: int) -> Said:
     return Said((f"refund {refund.id} of {_refund(refund)['amount']} is sent again",), data=_refund(refund))
 
 
-async def refund_confirm(room: Room, *, number: int) -> Said:
-    refund = await room.write(lambda unit, _: refunds.confirm_refund_by_hand(unit, DESK, RefundId(number)))
+async def refund_confirm(room: Room, *, number: int, reference: str) -> Said:
+    refund = await room.write(lambda unit, _: refunds.confirm_refund_by_hand(unit, DESK, RefundId(number), reference))
     return Said((f"refund {refund.id} of {_refund(refund)['amount']} is done",), data=_refund(refund))
+
+
+async def late_list(room: Room) -> Said:
+    found = await room.read(lambda unit, _: unit.late.waiting(None, MOST))
+    data = [
+        {"number": one.number, "amount": f"{one.money.major} {one.money.currency}", "organization": one.organization_id,
+         "since": when(one.created_at), "goes back": when(one.decide_by)}
+        for one in found
+    ]  # fmt: skip
+    return _table(data, "no late money waits")
+
+
+async def late_accept(room: Room, *, number: str) -> Said:
+    order = await room.write(lambda unit, _: escrow.accept_late(unit, DESK, number))
+    data = {"late": number, "order": order.number, "state": str(order.state)}
+    return Said((f"late money {number} is order {order.number} now; both sides are told",), data=data)
+
+
+async def late_refund(room: Room, *, number: str) -> Said:
+    done = await room.write(lambda unit, _: late.refund_late(unit, DESK, number))
+    amount = f"{done.money.major} {done.money.currency}"
+    return Said((f"{amount} of late money {number} goes back; both sides are told",), data={"late": number, "state": str(done.state)})
 
 
 def _event(event: InboxEvent) -> dict[str, Any]:
@@ -83,7 +106,7 @@ async def inbox_list(room: Room) -> Said:
 async def inbox_replay(room: Room, *, number: int) -> Said:
     """Due again for the worker; a gateway's event is applied at once, so that you see what comes of it."""
     event = await room.write(lambda unit, _: admin.replay_event(unit, DESK, InboxId(number)))
-    gateway = room.house.hall.gateways.get(event.gateway)
+    gateway = room.house.hall.gateways.get(event.gateway) if event.gateway != TELEGRAM else None
     if gateway is None:
         return Said((f"event {event.id} is due again: the worker takes it up within seconds",), data=_event(event))
     try:

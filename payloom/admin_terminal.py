@@ -7,25 +7,13 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from payloom.admin import parse
 from payloom.admin_task import Said
 
 if TYPE_CHECKING:
     from payloom.where import Where
-
-ASKED: Final = {
-    "consumer_key": ("Consumer key", True),
-    "consumer_secret": ("Consumer secret", True),
-    "short_code": ("Short code", False),
-    "passkey": ("Passkey of the short code", True),
-    "transaction_type": ("PAYBILL or BUYGOODS [PAYBILL]", False),
-    "till": ("Till number, for BUYGOODS [the short code]", False),
-    "initiator": ("Initiator, for refunds [none]", False),
-    "security_credential": ("Security credential, for refunds [none]", True),
-}
-"""What Daraja needs, in the order it is asked for; True is typed unseen."""
 
 
 class Unusable(Exception):
@@ -65,46 +53,55 @@ def main(words: list[str]) -> int:
     if task is None:
         return 0
     from payloom.adminline import do  # noqa: PLC0415 - `--help` does without
+    from payloom.log import configure  # noqa: PLC0415 - as above
     from payloom.where import where  # noqa: PLC0415 - as above
 
+    configure(level="error")
     meant = where(town=wants.town, data=wants.data)
-    said = do(meant, argv, task, collect(task.asks, meant))
+    said = do(meant, argv, task, collect(task.asks, meant, str(task.args.get("gateway", ""))))
     show(said, as_json=wants.json)
     return said.code
 
 
-def collect(source: str, meant: Where) -> dict[str, str]:
+def collect(source: str, meant: Where, gateway: str = "daraja") -> dict[str, str]:
     """Credentials from where they are: asked on the terminal, read from stdin, or the settings' own."""
     if not source:
         return {}
+    from payloom.carriers import FIELDS, platform_credentials  # noqa: PLC0415 - loads the gateways
+
     if source == "env":
-        given = meant.settings().mpesa_credentials
+        given = platform_credentials(meant.settings()).get(gateway)
         if not given:
-            raise Unusable("PAYLOOM_MPESA_CONSUMER_KEY and its companions are not set: use --from prompt or --from stdin")
+            first = f"PAYLOOM_{prefix_of(gateway).upper()}_{FIELDS[gateway][0].name.upper()}"
+            raise Unusable(f"{first} and its companions are not set: use --from prompt or --from stdin")
         return given
     if source == "stdin":
-        return _read(sys.stdin.read(65_536))
+        return _read(sys.stdin.read(65_536), gateway, [field.name for field in FIELDS[gateway]])
     if not sys.stdin.isatty():
         raise Unusable("there is no terminal to ask on: give the credentials with --from stdin or --from env")
     answers = {}
-    for name, (question, secret) in ASKED.items():
-        answers[name] = (getpass.getpass(f"{question}: ") if secret else input(f"{question}: ")).strip()
+    for field in FIELDS[gateway]:
+        answers[field.name] = (getpass.getpass(f"{field.question}: ") if field.secret else input(f"{field.question}: ")).strip()
     return {name: answer for name, answer in answers.items() if answer}
 
 
-def _read(text: str) -> dict[str, str]:
+def prefix_of(gateway: str) -> str:
+    """How the settings of a gateway begin."""
+    return "mpesa" if gateway == "daraja" else gateway
+
+
+def _read(text: str, gateway: str, names: list[str]) -> dict[str, str]:
     """One JSON object, or a `name=value` in each line."""
     try:
         if text.lstrip().startswith("{"):
             found = {str(name): str(value) for name, value in json.loads(text).items()}
         else:
             pairs = [line.partition("=") for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-            found = {name.strip().lower().removeprefix("payloom_mpesa_"): value.strip() for name, _, value in pairs}
+            found = {name.strip().lower().removeprefix(f"payloom_{prefix_of(gateway)}_"): value.strip() for name, _, value in pairs}
     except ValueError:
         raise Unusable("stdin is neither JSON nor name=value lines") from None
-    unknown = sorted(set(found) - set(ASKED))
-    if unknown or not found:
-        raise Unusable(f"stdin gives name=value lines; the names are {', '.join(ASKED)}")
+    if set(found) - set(names) or not found:
+        raise Unusable(f"stdin gives name=value lines; the names are {', '.join(names)}")
     return found
 
 

@@ -18,7 +18,7 @@ from domain.payment import Notice, Unreadable
 from domain.records import RawEvent
 from domain.trail import TrailSeal
 from gateways.http import Http
-from gateways.payments.daraja import Daraja
+from payloom.carriers import every_gateway
 from payloom.settings import Settings
 from payloom.wiring import SystemClock
 from storage.proofs import CHECKS, SEALS_HOLD, Finding, Reading, Understand, newest_seal, opened, prove
@@ -105,7 +105,7 @@ def _audit(url: str, key: bytes, now: datetime, read: Understand | None, heard: 
 
 def reader(settings: Settings) -> Understand:
     """Reads stored provider events as the inbox worker does; nothing goes over the network."""
-    gateways = {"daraja": Daraja(Http(), settings.mpesa_api_base, SystemClock(), settings.mpesa_callback_base or settings.base_url)}
+    gateways = every_gateway(settings, Http(), SystemClock())
 
     def read(event: RawEvent) -> Notice:
         gateway = gateways.get(event.gateway)

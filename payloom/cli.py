@@ -55,7 +55,7 @@ def town(
     log.configure(level="warning")
 
     async def live(stop: asyncio.Event) -> None:
-        streets = Streets(town_settings(data, port), keep=data / "town.json")
+        streets = Streets(town_settings(data, port, cards=True), keep=data / "town.json", by_hand=True)
         line = AdminLine(streets.house)
         try:
             await streets.open()
@@ -159,6 +159,14 @@ def admin(context: typer.Context) -> None:
     from payloom.admin_terminal import main as work  # noqa: PLC0415 - as above
 
     raise typer.Exit(work(context.args))
+
+
+@app.command(context_settings=_ADMIN, add_help_option=False)
+def reconcile(context: typer.Context) -> None:
+    """Each gateway's own records against our books, both ways; exit 1 on a difference. `payloom reconcile --help`."""
+    from payloom.admin_terminal import main as work  # noqa: PLC0415 - as above
+
+    raise typer.Exit(work(["reconcile", "run", *context.args]))
 
 
 def main() -> None:

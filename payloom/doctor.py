@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from payloom import doctor_checks, doctor_mail, doctor_outside, log
+from payloom import doctor_cards, doctor_checks, doctor_mail, doctor_outside, log
 from payloom.adminline import port_of
 from payloom.doctor_checks import FINE, NOTE, PROBLEM, Check, Finding, Ground
 from payloom.settings import Settings, look, masked, missing, origins
@@ -23,6 +23,8 @@ CHECKS: Final[Sequence[Check]] = (
     doctor_outside.addresses,
     doctor_outside.telegram,
     doctor_outside.daraja,
+    doctor_cards.cards,
+    doctor_cards.methods,
     doctor_mail.mail,
     doctor_checks.clock,
 )

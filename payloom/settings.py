@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     telegram_mode: Literal["polling", "webhook"] = "polling"
     telegram_webhook_secret: Secrets = ()
     telegram_username: str = ""
+    telegram_provider_token: SecretStr = SecretStr("")
     telegram_per_s: float = Field(30, gt=0)
     admin_chat: str = ""
 
@@ -62,6 +63,28 @@ class Settings(BaseSettings):
     mpesa_security_credential: SecretStr = SecretStr("")
     mpesa_callback_base: str = ""
     mpesa_source_ips: Names = ()
+
+    stripe_api_base: str = "https://api.stripe.com"
+    stripe_secret_key: SecretStr = SecretStr("")
+    stripe_webhook_secret: SecretStr = SecretStr("")
+    stripe_webhook_secret_before: SecretStr = SecretStr("")
+    stripe_ugx_decimals: Literal["", "0", "2"] = ""
+    paypal_api_base: str = "https://api-m.sandbox.paypal.com"
+    paypal_client_id: str = ""
+    paypal_client_secret: SecretStr = SecretStr("")
+    paypal_webhook_id: str = ""
+    paypal_merchant_id: str = ""
+    paytabs_api_base: str = ""
+    paytabs_region: str = "KSA"
+    paytabs_profile_id: str = ""
+    paytabs_server_key: SecretStr = SecretStr("")
+    paytabs_server_key_before: SecretStr = SecretStr("")
+    paytabs_thousandths: bool = True
+    moyasar_api_base: str = "https://api.moyasar.com/v1"
+    moyasar_secret_key: SecretStr = SecretStr("")
+    moyasar_publishable_key: str = ""
+    moyasar_webhook_secret: SecretStr = SecretStr("")
+    moyasar_webhook_secret_before: SecretStr = SecretStr("")
 
     at_username: str = ""
     at_api_key: SecretStr = SecretStr("")
@@ -94,7 +117,7 @@ class Settings(BaseSettings):
             raise ValueError("an SQLite address names a file, such as sqlite+aiosqlite:///var/payloom.db")
         return value
 
-    @field_validator("base_url", "telegram_api_base", "mpesa_api_base")
+    @field_validator("base_url", "telegram_api_base", "mpesa_api_base", "stripe_api_base", "paypal_api_base", "moyasar_api_base")
     @classmethod
     def _address(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
@@ -125,6 +148,27 @@ class Settings(BaseSettings):
             "initiator": self.mpesa_initiator,
             "security_credential": self.mpesa_security_credential.get_secret_value(),
         }
+
+    @property
+    def card_credentials(self) -> dict[str, dict[str, str]]:
+        """Of each gateway but Daraja, as it wants them; empty where the platform has none."""
+        found = {gateway: {name: self._plain(f"{gateway}_{name}") for name in names} for gateway, names in CARDS.items()}
+        return {gateway: credentials if credentials[CARDS[gateway][0]] else {} for gateway, credentials in found.items()}
+
+    def _plain(self, name: str) -> str:
+        value = getattr(self, name)
+        return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+CARDS = {
+    "stripe": ("secret_key", "webhook_secret", "webhook_secret_before"),
+    "paypal": ("client_id", "client_secret", "webhook_id", "merchant_id"),
+    "paytabs": ("profile_id", "server_key", "server_key_before", "region"),
+    "moyasar": ("secret_key", "webhook_secret", "webhook_secret_before"),
+    "telegram": ("provider_token",),
+}
+"""Gateways and the names of their credentials, as settings and as the adapters want them: the first says that there are any."""
+_OPTIONAL = frozenset({"webhook_secret_before", "server_key_before", "merchant_id"})
 
 
 def load(**given: Any) -> Settings:
@@ -225,8 +269,19 @@ def missing(settings: Settings, unread: set[str] | frozenset[str] = frozenset())
             value = getattr(settings, name)
             if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
                 problems.append(f"PAYLOOM_{name.upper()} is missing: M-Pesa needs it beside the consumer key")
+    problems += _bad_cards(settings)
     problems += _bad_callbacks(settings) + _bad_mail(settings)
     return [problem for problem in problems if re.split("[ :]", problem)[0] not in unread]
+
+
+def _bad_cards(settings: Settings) -> list[str]:
+    """What a gateway that was begun with still needs."""
+    return [
+        f"PAYLOOM_{gateway.upper()}_{name.upper()} is missing: it is needed beside PAYLOOM_{gateway.upper()}_{CARDS[gateway][0].upper()}"
+        for gateway, credentials in settings.card_credentials.items()
+        for name, value in credentials.items()
+        if not value and name not in _OPTIONAL
+    ]
 
 
 def _bad_callbacks(settings: Settings) -> list[str]:

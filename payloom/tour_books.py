@@ -1,14 +1,16 @@
-"""What the tour shows at its end: a timeline for each order, the ledger, Daraja's own books beside ours, and the audit."""
+"""What the tour shows at its end: a timeline for each order, the ledger, each gateway's own books beside ours, and the audit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from domain.money import Money
 from domain.ports import Unit
 from payloom.audit import audit
+from payloom.carriers import PLAIN
+from payloom.tour_gateways import BANK, PAYMENT, REFUND, Comparison, Movement, compare, prompts, their_books
 from payloom.tour_scenes import Tour
 from storage.unit import SqlUnit
 
@@ -17,47 +19,60 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Everything read in one unit. Amounts in minor units of KES; debits are positive.
+    """Everything read in one unit. Amounts in minor units; debits are positive.
 
-    `paid` and `refunded` are by Daraja's CheckoutRequestID; a payment that was asked for (not called back) has no receipt: Daraja tells none.
+    `accounts` are (name, currency, how many, balance), `kinds` (kind of entry, currency, how many, moved).
     """
 
     timelines: dict[str, list[Json]]
-    accounts: list[tuple[str, int, int]]
-    kinds: list[tuple[str, int, int]]
-    paid: dict[str, tuple[int, str]]
-    refunded: dict[str, int]
+    accounts: list[tuple[str, str, int, int]]
+    kinds: list[tuple[str, str, int, int]]
+    clearing: dict[tuple[str, str], int]
+    moved: list[Movement]
     problems: list[str] = field(default_factory=list)
-
-    def shown(self) -> Json:
-        return asdict(self)
 
 
 def read_books(unit: Unit, orders: dict[str, str]) -> Books:
     assert isinstance(unit, SqlUnit)
-    accounts: dict[str, tuple[int, int]] = {}
-    for account, total in _rows(unit, "SELECT account, sum(amount_minor) FROM postings GROUP BY account"):
-        name = str(account).partition(":")[0]
-        count, before = accounts.get(name, (0, 0))
-        accounts[name] = count + 1, before + int(total)
+    accounts: dict[tuple[str, str], tuple[int, int]] = {}
+    clearing: dict[tuple[str, str], int] = {}
+    for account, currency, total in _rows(unit, "SELECT account, currency, sum(amount_minor) FROM postings GROUP BY account, currency"):
+        name, _, whose = str(account).partition(":")
+        count, before = accounts.get((name, currency), (0, 0))
+        accounts[name, currency] = count + 1, before + int(total)
+        if name == "clearing":
+            clearing[whose, currency] = int(total)
     kinds = _rows(
         unit,
-        "SELECT e.kind, count(DISTINCT e.id), sum(CASE WHEN p.amount_minor > 0 THEN p.amount_minor ELSE 0 END) "
-        "FROM entries e JOIN postings p ON p.entry_id = e.id GROUP BY e.kind ORDER BY e.kind",
-    )
-    paid = _rows(unit, "SELECT ref, amount_minor, receipt FROM attempts WHERE state = 'SUCCEEDED'")
-    refunded = _rows(
-        unit,
-        "SELECT a.ref, sum(r.amount_minor) FROM refunds r JOIN attempts a ON a.id = r.attempt_id WHERE r.state = 'DONE' GROUP BY a.ref",
+        "SELECT e.kind, p.currency, count(DISTINCT e.id), sum(CASE WHEN p.amount_minor > 0 THEN p.amount_minor ELSE 0 END) "
+        "FROM entries e JOIN postings p ON p.entry_id = e.id GROUP BY e.kind, p.currency ORDER BY e.kind, p.currency",
     )
     return Books(
         {number: _timeline(unit, number) for number in orders.values()},
-        [(name, *accounts[name]) for name in sorted(accounts)],
-        [(str(kind), int(count), int(total)) for kind, count, total in kinds],
-        {str(ref): (int(minor), str(receipt or "")) for ref, minor, receipt in paid},
-        {str(ref): int(minor) for ref, minor in refunded},
+        [(*place, *accounts[place]) for place in sorted(accounts)],
+        [(str(kind), str(currency), int(count), int(total)) for kind, currency, count, total in kinds],
+        clearing,
+        _moved(unit),
         _problems(unit),
     )
+
+
+_MOVED = {
+    PAYMENT: "SELECT gateway, coalesce(receipt, ref), currency, amount_minor FROM attempts WHERE state = 'SUCCEEDED'",
+    REFUND: "SELECT a.gateway, coalesce(a.receipt, a.ref), r.currency, -r.amount_minor FROM refunds r "
+    "JOIN attempts a ON a.id = r.attempt_id WHERE r.state = 'DONE'",
+    BANK: "SELECT a.gateway, a.receipt, c.currency, -c.amount_minor FROM chargebacks c "
+    "JOIN attempts a ON a.id = c.attempt_id WHERE c.state <> 'WON'",
+}
+
+
+def _moved(unit: SqlUnit) -> list[Movement]:
+    """Every payment, refund and chargeback that we believe in."""
+    return [
+        Movement(str(gateway), kind, str(receipt or ""), str(currency), int(minor))
+        for kind, sql in _MOVED.items()
+        for gateway, receipt, currency, minor in _rows(unit, sql)
+    ]
 
 
 def _rows(unit: SqlUnit, sql: str) -> Sequence[Any]:
@@ -98,61 +113,43 @@ def _problems(unit: SqlUnit) -> list[str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Daraja's books against ours, payment by payment. `differences` is empty when they agree."""
-
-    payments: int
-    reversals: int
-    theirs_minor: int
-    ours_minor: int
-    differences: list[str]
+async def compared(tour: Tour, books: Books) -> list[Comparison]:
+    """Each gateway's books and ours, in each currency."""
+    state = await tour.wire.look("/state")
+    receipts = prompts(state)
+    ours = [replace(one, receipt=receipts.get(one.receipt, one.receipt)) for one in books.moved]
+    return compare(ours, their_books(state, await tour.wire.look("/stripe/books")), books.clearing)
 
 
-def compare(books: Books, movements: Sequence[Json]) -> Comparison:
-    """`movements` are Daraja's own; `theirs_minor` is what it keeps for us, `ours_minor` our clearing account."""
-    stk = {str(one["receipt"]): one for one in movements if one["kind"] == "stk"}
-    paid = {one["checkout_request_id"]: int(one["amount"]) * 100 for one in stk.values()}
-    back: dict[str, int] = {}
-    for one in movements:
-        if one["kind"] == "reversal":
-            ref = stk[one["original_receipt"]]["checkout_request_id"]
-            back[ref] = back.get(ref, 0) + int(one["amount"]) * 100
-    clearing = sum(total for name, _, total in books.accounts if name == "clearing")
-    theirs = sum(paid.values()) - sum(back.values())
-    ours = {ref: minor for ref, (minor, _) in books.paid.items()}
-    differences = [
-        f"{what} {ref}: Daraja has {there.get(ref, 0)}, we have {here.get(ref, 0)}"
-        for what, there, here in (("payment", paid, ours), ("reversal", back, books.refunded))
-        for ref in sorted(there.keys() | here.keys())
-        if there.get(ref) != here.get(ref)
-    ]
-    differences += [f"receipt {receipt} is not Daraja's" for _, receipt in books.paid.values() if receipt and receipt not in stk]
-    if theirs != clearing:
-        differences.append(f"Daraja keeps {theirs} for us, our clearing account says {clearing}")
-    return Comparison(len(paid), len(back), theirs, clearing, differences)
-
-
-def show_books(tour: Tour, books: Books, comparison: Comparison) -> None:
+def show_books(tour: Tour, books: Books, comparisons: Sequence[Comparison]) -> None:
     """The tables a person reads."""
     for buyer, number in tour.orders.items():
         steps = books.timelines[number]
         rows = [(step["at"].replace("T", " ").removesuffix("+00:00"), step["action"], step["actor"]) for step in steps]
         tour.printer.table(f"Order {number}, {buyer}", ("when (UTC)", "what", "who@by"), rows)
-    rows = [(name, str(count), _kes(total)) for name, count, total in books.accounts]
-    tour.printer.table("Ledger: accounts (debit +, credit -)", ("account", "how many", "balance KES"), rows)
-    rows = [(kind, str(count), _kes(total)) for kind, count, total in books.kinds]
-    tour.printer.table("Ledger: entries by kind", ("kind", "entries", "moved KES"), rows)
+    rows = [(name, str(count), _money(total, currency)) for name, currency, count, total in books.accounts]
+    tour.printer.table("Ledger: accounts (debit +, credit -)", ("account", "how many", "balance"), rows)
+    rows = [(kind, str(count), _money(total, currency)) for kind, currency, count, total in books.kinds]
+    tour.printer.table("Ledger: entries by kind", ("kind", "entries", "moved"), rows)
     both = [
-        ("Daraja", str(comparison.payments), str(comparison.reversals), _kes(comparison.theirs_minor)),
-        ("PayLoom", str(len(books.paid)), str(len(books.refunded)), _kes(comparison.ours_minor)),
+        (
+            PLAIN[one.gateway],
+            str(one.payments),
+            str(one.refunds),
+            str(one.taken_back),
+            *(_money(minor, one.currency) for minor in _kept(one)),
+        )
+        for one in comparisons
     ]
-    tour.printer.table("Daraja's own books and ours", ("whose", "payments", "reversals", "kept KES"), both)
+    tour.printer.table("The gateways' own books and ours", ("gateway", "payments", "refunds", "by banks", "it keeps", "we say"), both)
 
 
-def _kes(minor: int) -> str:
-    sign = "-" if minor < 0 else ""
-    return f"{sign}{Money(abs(minor), 'KES').major}" if minor else "0"
+def _kept(one: Comparison) -> tuple[int, int]:
+    return one.theirs_minor, one.ours_minor
+
+
+def _money(minor: int, currency: str) -> str:
+    return f"{'-' if minor < 0 else ''}{Money(abs(minor), currency).major} {currency}" if minor else f"0 {currency}"
 
 
 async def audited(tour: Tour, books: Books) -> tuple[int, list[str]]:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 
@@ -224,11 +225,12 @@ class Chatter:
 
 @dataclass(slots=True)
 class Form:
-    """A form of a page: where it goes, and what is in it before anybody types."""
+    """A form of a page: where it goes, what is in it before anybody types, and the values of its buttons by their names."""
 
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
+    buttons: list[tuple[str, str]] = field(default_factory=list)
 
 
 class _Reader(HTMLParser):
@@ -257,7 +259,9 @@ class _Reader(HTMLParser):
 
     def _field(self, tag: str, given: dict[str, str], form: Form) -> None:
         name = given.get("name", "")
-        if tag == "input" and name and not (given.get("type") in {"radio", "checkbox"} and "checked" not in given):
+        if tag == "button":
+            form.buttons.append((name, given.get("value", "")))
+        elif tag == "input" and name and not (given.get("type") in {"radio", "checkbox"} and "checked" not in given):
             form.fields[name] = given.get("value", "")
         elif tag == "textarea" and name:
             self._area = name
@@ -290,6 +294,7 @@ class Page:
 
     status: int
     path: str
+    url: str
     html: str
     text: str
     forms: list[Form]
@@ -312,14 +317,29 @@ class Browser:
         form = next((one for one in page.forms if action in one.action), None)
         if form is None:
             raise Expectation(f"{page.path} has a form for {action}")
+        return await self._send(page, form, {}, typed)
+
+    async def press(self, page: Page, value: str, **typed: str) -> Page:
+        """Press the button with this value, with what is in its form and what is typed."""
+        form, name = next(((one, name) for one in page.forms for name, stands in one.buttons if stands == value), (None, ""))
+        if form is None:
+            raise Expectation(f"{page.path} has a button for {value}")
+        return await self._send(page, form, {name: value}, typed)
+
+    async def _send(self, page: Page, form: Form, pressed: dict[str, str], typed: dict[str, str]) -> Page:
         missing = typed.keys() - form.fields.keys()
         expect(not missing, f"the form at {page.path} has the fields {sorted(missing)}")
-        async with self.wire.session.post(self.wire.base + form.action, data={**form.fields, **typed}) as response:
+        async with self.wire.session.post(urljoin(page.url, form.action), data={**form.fields, **typed, **pressed}) as response:
             return self._read(response, await response.text())
 
     def _read(self, response: aiohttp.ClientResponse, html: str) -> Page:
         reader = _Reader()
         reader.feed(html)
-        page = Page(response.status, response.url.path, html, "\n".join(reader.words), reader.forms, reader.links)
-        self.wire.printer.note(f"🌐 {self.who}: {page.path} ({page.status})")
+        page = Page(response.status, response.url.path, str(response.url), html, "\n".join(reader.words), reader.forms, reader.links)
+        self.wire.printer.note(f"🌐 {self.who}: {_short(page.path)} ({page.status})")
         return page
+
+
+def _short(path: str) -> str:
+    """The address without the long ids that gateways put into it."""
+    return re.sub(r"(?<=/)([\w-]{12})[\w-]{12,}", r"\1…", path)

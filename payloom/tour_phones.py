@@ -105,10 +105,10 @@ async def half_here_half_there(tour: Tour) -> None:
     await keys.choose("My links")
     tour.check("Honey jar" in keys.screen, "the link made in the chat is in the list on the keypad")
     await keys.hang_up()
-
     await kamau.start(code)
     await kamau.tap("do.buy_one")
     await kamau.say("Ngara, flat 4")
+    await kamau.tap("M-Pesa")
     await kamau.share_number()
     await kamau.tap("do.pay")
     await kamau.pin("right")

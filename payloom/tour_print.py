@@ -15,6 +15,8 @@ from rich.text import Text
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan", "bright_magenta", "bright_green", "bright_yellow")
 LAST_SAID = 24
 NAME_WIDTH = 8
+AMOUNTS = frozenset({"balance", "moved", "it keeps", "we say"})
+"""Columns of tables that hold money."""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class Printer:
             title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0)
         )
         for n, head in enumerate(heads):
-            table.add_column(head, justify="right" if n and head.endswith("KES") else "left", no_wrap=True)
+            table.add_column(head, justify="right" if n and head in AMOUNTS else "left", no_wrap=True)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self._console.print()

@@ -174,6 +174,7 @@ async def chat_checkout(tour: Tour, buyer: Chatter, link: str, place: str = "Kas
     await buyer.start(tour.links[link])
     await buyer.tap("do.buy_one")
     await buyer.say(place)
+    await buyer.tap("M-Pesa")
     await buyer.share_number()
     await buyer.tap("do.pay")
     await buyer.rung()

@@ -5,7 +5,18 @@ from __future__ import annotations
 from domain.money import Money
 from domain.rights import Actor, Party
 from payloom.tour_people import Browser, Chatter, expect
-from payloom.tour_scenes import DAY_S, Tour, amina_sends, chat_checkout, completed, escrow_of, made_link, new_order, paid_page, web_checkout
+from payloom.tour_scenes import (
+    DAY_S,
+    Tour,
+    amina_sends,
+    chat_checkout,
+    completed,
+    escrow_of,
+    made_link,
+    new_order,
+    paid_page,
+    web_checkout,
+)
 from usecases.disputes import resolve_dispute
 
 FIRST_BALANCE_MINOR = 100_000_00
@@ -57,9 +68,13 @@ async def callback_comes_late(tour: Tour) -> None:
     edna, faith = await tour.newcomer("Edna", 2005), await tour.newcomer("Faith", 2006)
     await too_late(tour, edna, "Red sneakers")
     await tour.wire.pass_time(HALF_HOUR_S, "the callback arrives")
-    number = await new_order(tour, "Edna")
     await tour.wire.no_faults()
-    tour.check(await escrow_of(tour, number) == "HELD", "late money became an order, for the goods were still there: nothing is lost")
+    await edna.hears("late.buyer_waits")
+    await tour.amina.hears("late.waits", "Edna")
+    tour.check(True, "the goods are still there: Amina is asked whether she takes the late money, and Edna is told that it is safe")
+    await tour.amina.tap("do.late_accept")
+    number = await new_order(tour, "Edna")
+    tour.check(await escrow_of(tour, number) == "HELD", "Amina takes it: late money became an order, nothing is lost")
     await quickly_done(tour, edna, number)
     await tour.amina.say("Desk lamp 900")
     await tour.amina.tap("do.add_details")

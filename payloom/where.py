@@ -68,4 +68,4 @@ def town_of(folder: Path, port: int = 8080) -> Settings:
         raise NoTown(folder)
     from payloom.streets import town_settings  # noqa: PLC0415 - loads the whole house
 
-    return town_settings(folder, port)
+    return town_settings(folder, port, cards=True)

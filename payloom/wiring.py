@@ -39,11 +39,16 @@ from gateways.messages.pace import Pace
 from gateways.messages.telegram import TelegramMessenger
 from gateways.messages.webhook import WebhookPost
 from gateways.payments.daraja import Daraja
+from gateways.payments.daraja_c2b import DarajaC2b
 from gateways.seals import AesSeals
 from gateways.telegram_transport import AiohttpRequest
+from jobs.by_hand import ByHand
 from jobs.outbox import Teller, forget
+from jobs.reconcile import EVERY_S as RECONCILE_S
+from jobs.reconcile import reconcile_due
 from jobs.timetable import Jobs, Timed
 from jobs.webhooks import Webhooks
+from payloom.carriers import OWN_FIELDS, close, every_gateway, platform_credentials
 from payloom.paces import PacedPost, pace_of
 from payloom.readiness import readiness
 from payloom.settings import Settings
@@ -56,6 +61,7 @@ from storage.unit import Surroundings
 from usecases.events import WEBHOOKS
 from usecases.gateways import PLATFORM, credentials_of, save_credentials
 from usecases.hall import Hall
+from usecases.lookups import LOOKUPS
 from usecases.tell import keep_admin_chat
 
 if TYPE_CHECKING:
@@ -95,7 +101,7 @@ class Built:
     ussd: UssdMouth
     sms: SmsMouth
     http: Http
-    daraja: Daraja
+    gateways: Gateways
     pictures: Pictures
     bot: Bot
     webhook_post: WebhookPost
@@ -105,7 +111,7 @@ class Built:
     async def open_store(self) -> None:
         await self.store.open()
         await self.bell.open()
-        await self.hall.store.write(_keep_platform_credentials, self.settings.mpesa_credentials)
+        await self.hall.store.write(_keep_platform_credentials, platform_credentials(self.settings))
         await self.hall.store.write(keep_admin_chat, ChannelKind.TELEGRAM, self.settings.admin_chat)
 
     async def open_doors(self, *doors: str) -> None:
@@ -127,7 +133,7 @@ class Built:
 
     async def close_store(self) -> None:
         await self.hall.drain()
-        await self.daraja.aclose()
+        await close(self.gateways)
         await self.http.aclose()
         await self.webhook_post.aclose()
         await self.bell.close()
@@ -184,14 +190,12 @@ class Built:
         return self.hall.tokens.read(Purpose.SETTINGS, token) == _WEBHOOK
 
 
-def _keep_platform_credentials(unit: Unit, credentials: dict[str, str]) -> None:
-    """The platform's own M-Pesa credentials come from the settings; they are kept sealed like everybody's, and replaced when they change."""
-    if not credentials:
-        return
-    known = unit.settings.get(PLATFORM, "daraja")
-    if known is not None and credentials_of(unit, PLATFORM, "daraja", direct=False) == credentials:
-        return
-    save_credentials(unit, Actor(Party.ADMIN, "settings"), "daraja", credentials, tested=False)
+def _keep_platform_credentials(unit: Unit, given: dict[str, dict[str, str]]) -> None:
+    """The platform's own credentials come from the settings; they are kept sealed like everybody's, and replaced when they change."""
+    for gateway, credentials in given.items():
+        known = unit.settings.get(PLATFORM, gateway)
+        if known is None or credentials_of(unit, PLATFORM, gateway, direct=False) != credentials:
+            save_credentials(unit, Actor(Party.ADMIN, "settings"), gateway, credentials, tested=False)
 
 
 def build(
@@ -219,24 +223,22 @@ def build(
     around = Surroundings(clock, chance, house, tokens, seals, settings.audit_key)
     bell, store = _storage(settings, around)
     http = http or Http()
-    daraja = _daraja(settings, http, clock)
-    hall = Hall(store if wrap_store is None else wrap_store(store), gateways or {"daraja": daraja}, bell, clock, house, tokens)
+    carriers = every_gateway(settings, http, clock)
+    hall = Hall(store if wrap_store is None else wrap_store(store), gateways or carriers, bell, clock, house, tokens)
+    hall.by_hand = DarajaC2b(daraja) if isinstance(daraja := carriers["daraja"], Daraja) else None
     request, polling = telegram_requests or (AiohttpRequest(), AiohttpRequest(connections=4, read_timeout_s=40))
     bot = _bot(settings, telegram_file_base, request, polling)
 
     def pace(name: str, per_s: float) -> Pace | None:
         return pace_of(hall, name, per_s, shared=isinstance(store, PostgresStore)) if paced else None
 
-    engine = Engine(DIALOGS, hall.abilities, arabic_on_ussd=settings.ussd_arabic)
+    engine = Engine(DIALOGS, hall.abilities, arabic_on_ussd=settings.ussd_arabic, fields=OWN_FIELDS)
     messenger = TelegramMessenger(bot, pace("telegram", settings.telegram_per_s))
     pictures = Pictures()
     mouth = TelegramMouth(hall, engine, bot, messenger, pictures)
     door = _telegram_door(settings, bot, polling, mouth, tokens)
     tellers: dict[ChannelKind, Teller] = {ChannelKind.TELEGRAM: TelegramTeller(hall, engine, mouth, messenger)}
-    if settings.at_username:
-        tellers[ChannelKind.SMS] = SmsTeller(hall, _texts(settings, http, pace("sms", settings.at_per_s)))
-    if settings.smtp_url.get_secret_value():
-        tellers[ChannelKind.EMAIL] = MailTeller(hall, _post(settings, clock, smtp_url, pace("email", settings.mail_per_s)))
+    tellers |= _other_tellers(hall, settings, http, clock, smtp_url, pace)
     ussd, sms = UssdMouth(hall, engine, PUSH_AFTER_S if paced else 0.3), SmsMouth(hall, engine)
 
     webhook_post = WebhookPost(loopback=settings.webhook_loopback)
@@ -249,9 +251,40 @@ def build(
             Timed("updates", 10, mouth.again),
             Timed("texts", 10, sms.again),
             Timed("webhooks", 2, webhooks, WEBHOOKS),
+            Timed("reconcile", RECONCILE_S, lambda: reconcile_due(hall)),
+            *_by_hand(hall),
         ),
     )
-    return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, daraja, pictures, bot, webhook_post, webhooks)
+    return Built(settings, hall, store, bell, jobs, door, mouth, ussd, sms, http, carriers, pictures, bot, webhook_post, webhooks)
+
+
+def _other_tellers(
+    hall: Hall,
+    settings: Settings,
+    http: Http,
+    clock: Clock,
+    smtp_url: Callable[[], str] | None,
+    pace: Callable[[str, float], Pace | None],
+) -> dict[ChannelKind, Teller]:
+    """What is told beside Telegram, where it is set up."""
+    tellers: dict[ChannelKind, Teller] = {}
+    if settings.at_username:
+        tellers[ChannelKind.SMS] = SmsTeller(hall, _texts(settings, http, pace("sms", settings.at_per_s)))
+    if settings.smtp_url.get_secret_value():
+        tellers[ChannelKind.EMAIL] = MailTeller(hall, _post(settings, clock, smtp_url, pace("email", settings.mail_per_s)))
+    return tellers
+
+
+def _by_hand(hall: Hall) -> tuple[Timed, ...]:
+    """The clock's part of payments by hand, where they can be."""
+    if hall.by_hand is None:
+        return ()
+    work = ByHand(hall, hall.by_hand)
+    return (
+        Timed("told_by_hand", 2, work.apply_events),
+        Timed("lookups", 2, work.send_lookups, LOOKUPS),
+        Timed("lists", 60, work.read_lists),
+    )
 
 
 def _telegram_door(settings: Settings, bot: Bot, polling: AiohttpRequest, mouth: TelegramMouth, tokens: Tokens) -> TelegramDoor:
@@ -264,11 +297,6 @@ def _house(settings: Settings) -> House:
     username, mail = settings.telegram_username or "payloom_bot", bool(settings.smtp_url.get_secret_value())
     return House(settings.base_url, username, settings.default_country, settings.default_currency, settings.fee_bps, settings.ussd_code,
                  settings.webhook_loopback, mail=mail)  # fmt: skip
-
-
-def _daraja(settings: Settings, http: Http, clock: Clock) -> Daraja:
-    callbacks, source_ips = settings.mpesa_callback_base or settings.base_url, frozenset(settings.mpesa_source_ips) or None
-    return Daraja(http, settings.mpesa_api_base, clock, callbacks, source_ips)
 
 
 def _bot(settings: Settings, file_base: str, request: AiohttpRequest, polling: AiohttpRequest) -> Bot:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from domain.errors import Broken
-from domain.ledger import AccountKind, Entry, Posting
+from domain.ledger import AccountKind, Entry, LedgerAccount, Posting
 from domain.records import AuditRecord, audit_mark
 from domain.rights import Actor
 from storage.ahead import HEAD
@@ -76,6 +76,10 @@ class BookRows:
             self.session.later(_CREDIT, {"account": name, "currency": currency, "amount": -amount})
         elif self.session.run(_DEBIT, account_was=name, currency_was=currency, amount=amount).rowcount != 1:
             raise Broken(promise=1, account=name)
+
+    def hold(self, wallet: LedgerAccount, currency: str) -> None:
+        """PostgreSQL locks the row that is written; SQLite has one writer."""
+        self.session.run(_CREDIT, account=wallet.name, currency=currency, amount=0)
 
     def booked(self, kind: str, cause: str) -> bool:
         return self.session.run(_BOOKED, kind=kind, cause=cause).fetchone() is not None

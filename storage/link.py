@@ -47,7 +47,9 @@ _VISITS = Sql(
     .where(link_days.c.link_id == bindparam("link_id"))
     .group_by(link_days.c.link_id)
 )
-_CHECKOUTS = Sql(select(func.count()).select_from(checkouts).where(checkouts.c.link_id == bindparam("link_id")))
+_CHECKOUTS = Sql(
+    select(func.count()).select_from(checkouts).where(checkouts.c.link_id == bindparam("link_id"), checkouts.c.group_id.is_(None))
+)
 _PAID = Sql(
     select(func.count(), func.coalesce(func.sum(orders.c.amount_minor), 0)).where(
         orders.c.link_id == bindparam("link_id"), orders.c.state.not_in(("REFUNDED", "VOID"))

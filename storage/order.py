@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import Text, bindparam, case, cast, func, literal_column, select
 
 from domain.ids import CheckoutId, OrderId, OrganizationId, PersonId
 from domain.order import Dispute, Order
 from storage.mapping import Mapper, Repository, to_us
 from storage.statements import Sql, select_by
-from storage.tables import disputes, orders
+from storage.tables import disputes, orders, postings
 
 _LAST = 2**63 - 1
 _BY_NUMBER = select_by(orders, "number")
@@ -47,13 +47,14 @@ _COMPLETED = Sql(
     )
 )
 _HELD = Sql(
-    select(orders.c.currency, func.sum(orders.c.amount_minor))
+    select(postings.c.currency, -func.sum(postings.c.amount_minor))
+    .join_from(orders, postings, postings.c.account == literal_column("'escrow:'").concat(cast(orders.c.id, Text)))
     .where(
         orders.c.organization_id == bindparam("organization_id"),
         orders.c.state.in_(_OPEN),
         orders.c.escrow.in_(("HELD", "DISPUTED")),
     )
-    .group_by(orders.c.currency)
+    .group_by(postings.c.currency)
 )
 _DISPUTE_OF = Sql(select(disputes).where(disputes.c.order_id == bindparam("order_id")).order_by(disputes.c.id.desc()).limit(1))
 

@@ -21,6 +21,7 @@ _DUE = Sql(
     .limit(bindparam("most"))
 )
 _BY_KEY = select_by(checkouts, "key")
+_SHARES_OF = Sql(select(checkouts).where(checkouts.c.group_id == bindparam("group_id")).order_by(checkouts.c.created_at, checkouts.c.id))
 _OF_CHECKOUT = Sql(select(payments).where(payments.c.checkout_id == bindparam("checkout_id")).order_by(payments.c.id))
 _LIVE = Sql(select(attempts).where(attempts.c.checkout_id == bindparam("checkout_id"), attempts.c.live))
 _ATTEMPTS = Sql(select(attempts).where(attempts.c.checkout_id == bindparam("checkout_id")).order_by(attempts.c.id))
@@ -64,6 +65,9 @@ class CheckoutRows(Repository[Checkout]):
 
     def due(self, now: datetime, limit: int) -> Sequence[CheckoutId]:
         return [CheckoutId(row[0]) for row in self.session.run(_DUE, now=to_us(now), most=limit).fetchall()]
+
+    def shares_of(self, checkout_id: CheckoutId) -> Sequence[Checkout]:
+        return self.all(_SHARES_OF, group_id=checkout_id)
 
 
 class PaymentRows(Repository[Payment]):

@@ -21,8 +21,11 @@ from sqlalchemy import (
     text,
 )
 
+from domain.by_hand import LookupState, StrayState
+from domain.late import LateState
 from domain.life import (
     AttemptState,
+    ChargebackState,
     CheckoutState,
     DisputeState,
     EscrowState,
@@ -33,6 +36,7 @@ from domain.life import (
     PaymentState,
     RefundState,
 )
+from domain.reconcile import DifferenceState
 from domain.webhook import DeliveryState, EndpointState
 
 metadata = MetaData(
@@ -135,7 +139,9 @@ checkouts = Table(
     _ref("buyer_id", "persons.id", null=True), _whole("quantity"), *_money(), *_state(CheckoutState), _text("phone", null=True),
     _text("name"), _text("address"), _text("note"), _text("language"), _text("source"), _whole("created_at"), _whole("expires_at"), _text("key"),
     _whole("reserved"), _whole("ended_at", null=True), _whole("order_id", null=True), _version(),
-    UniqueConstraint("number"), UniqueConstraint("key"), Index(None, "link_id"),
+    _whole("group_id", null=True), Column("shares", Whole, nullable=False, server_default=text("0")), _whole("paid_by", null=True),
+    Index("ix_checkouts_group_id", "group_id", sqlite_where=text("group_id IS NOT NULL"), postgresql_where=text("group_id IS NOT NULL")),
+    Index("uq_checkouts_paid_by", "paid_by", unique=True), UniqueConstraint("number"), UniqueConstraint("key"), Index(None, "link_id"), Index("ix_checkouts_buyer_id", "buyer_id", "id"),
     Index("ix_checkouts_open", "expires_at", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
     CheckConstraint("quantity > 0", name="quantity"),
 )  # fmt: skip
@@ -154,7 +160,7 @@ attempts = Table(
     _ref("organization_id", "organizations.id"), _text("gateway"), _flag("direct"), *_money(), *_state(AttemptState),
     _text("phone", null=True), _whole("created_at"), _text("key"), _flag("live"), _text("short_code"), _text("ref", null=True),
     _text("receipt", null=True), _text("result", null=True), _whole("asked"), _whole("ask_at", null=True), _whole("settled_at", null=True),
-    _whole("proved_at", null=True), _flag("disproved"), _text("source"), _version(),
+    _whole("proved_at", null=True), _flag("disproved"), _text("source"), _version(), _text("url", null=True),
     UniqueConstraint("key"), UniqueConstraint("gateway", "ref"), UniqueConstraint("gateway", "receipt"), Index(None, "payment_id"),
     Index("uq_attempts_one_live", "checkout_id", unique=True, sqlite_where=text("live"), postgresql_where=text("live")),
     Index(None, "checkout_id"),
@@ -187,6 +193,12 @@ orders = Table(
     Index(None, "organization_id", "id"),
     Index("ix_orders_work", "organization_id", "id", sqlite_where=text(_WORK), postgresql_where=text(_WORK)),
     Index("ix_orders_due", "due_at", sqlite_where=text(_DUE), postgresql_where=text(_DUE)),
+)  # fmt: skip
+
+chargebacks = Table(
+    "chargebacks", metadata, _id(), _ref("attempt_id", "attempts.id"), _ref("organization_id", "organizations.id"), _ref("order_id", "orders.id"),
+    _text("gateway"), _flag("direct"), _text("ref"), *_money(), _text("source"), _text("before"), *_state(ChargebackState), _whole("opened_at"),
+    _whole("ended_at", null=True), _version(), UniqueConstraint("gateway", "ref"), Index(None, "attempt_id"),
 )  # fmt: skip
 
 disputes = Table(
@@ -298,6 +310,47 @@ webhook_deliveries = Table(
     _whole("tried_at", null=True), _whole("status", null=True), _whole("took_ms", null=True), _text("error"), _text("answer"), _version(),
     UniqueConstraint("event_id", "endpoint_id"), Index(None, "endpoint_id", "id"),
     Index("ix_webhook_deliveries_due", "endpoint_id", "act_at", sqlite_where=text(_UNDELIVERED), postgresql_where=text(_UNDELIVERED)),
+)  # fmt: skip
+
+_ASKED_ABOUT = "state IN ('ASKED', 'SENDING', 'PENDING')"
+lookups = Table(
+    "lookups", metadata, _id(), _text("gateway"), _whole("owner"), _text("receipt"), _text("cause"), *_state(LookupState), _whole("created_at"),
+    _ref("attempt_id", "attempts.id", null=True), _ref("checkout_id", "checkouts.id", null=True), _text("source"),
+    _whole("expects_minor", null=True), _text("ref", null=True), _text("result", null=True), _whole("tries"), _whole("act_at", null=True),
+    _whole("done_at", null=True), _version(), UniqueConstraint("cause"), Index(None, "checkout_id"),
+    Index("ix_lookups_due", "act_at", sqlite_where=text(_ASKED_ABOUT), postgresql_where=text(_ASKED_ABOUT)),
+)  # fmt: skip
+
+strays = Table(
+    "strays", metadata, _id(), _text("gateway"), _whole("owner"), _text("receipt"), *_money(), _text("account"), _text("payer_ends"),
+    *_state(StrayState), _whole("created_at"), _ref("attempt_id", "attempts.id", null=True), _whole("matched_at", null=True), _version(),
+    _text("ref", null=True), _text("result", null=True), _whole("asked_at", null=True), _whole("returned_at", null=True),
+    UniqueConstraint("gateway", "receipt"),
+)  # fmt: skip
+
+readings = Table(
+    "readings", metadata, _id(), _text("gateway"), _whole("owner"), _text("day"), _text("how"), _whole("theirs"), _whole("ours"),
+    _whole("unasked"), _text("fees"), _text("why"), _whole("tries"), _whole("act_at"), _whole("read_at", null=True), _version(),
+    UniqueConstraint("gateway", "owner", "day"),
+)  # fmt: skip
+
+_UNSETTLED = "state = 'OPEN'"
+differences = Table(
+    "differences", metadata, _id(), _text("gateway"), _whole("owner"), _text("about"), _text("kind"), _text("key"), _text("receipt", null=True),
+    _ref("attempt_id", "attempts.id", null=True), _whole("theirs_minor", null=True), _text("theirs_currency", null=True),
+    _whole("ours_minor", null=True), _text("ours_currency", null=True), _whole("at"), *_state(DifferenceState), _whole("found_at"),
+    _whole("ended_at", null=True), _text("note"), _version(), UniqueConstraint("gateway", "owner", "about", "kind", "key"),
+    Index("ix_differences_open", "at", sqlite_where=text(_UNSETTLED), postgresql_where=text(_UNSETTLED)),
+)  # fmt: skip
+
+_WAITS = "state = 'WAITING'"
+late_money = Table(
+    "late_money", metadata, _id(), _text("number"), _ref("attempt_id", "attempts.id"), _ref("checkout_id", "checkouts.id"),
+    _ref("organization_id", "organizations.id"), *_money(), *_state(LateState), _whole("created_at"), _whole("decide_by"), _text("ended_by"),
+    _whole("ended_at", null=True), _version(), UniqueConstraint("number"), UniqueConstraint("attempt_id"),
+    Index("uq_late_money_one_waits", "checkout_id", unique=True, sqlite_where=text(_WAITS), postgresql_where=text(_WAITS)),
+    Index("ix_late_money_due", "decide_by", sqlite_where=text(_WAITS), postgresql_where=text(_WAITS)),
+    Index("ix_late_money_work", "organization_id", "decide_by", sqlite_where=text(_WAITS), postgresql_where=text(_WAITS)),
 )  # fmt: skip
 
 marks = Table("marks", metadata, Column("name", Text, primary_key=True), _text("value"))

@@ -12,13 +12,17 @@ from domain.errors import DomainError
 from domain.ports import Chance, Clock, House
 from domain.records import Seals
 from domain.tokens import Tokens
+from storage.by_hand import HandRows
+from storage.chargeback import ChargebackRows
 from storage.codes import CodeRows
+from storage.late import LateRows
 from storage.ledger import BookRows, TrailRows
 from storage.link import LinkRows
 from storage.mapping import to_us
 from storage.order import DisputeRows, OrderRows
 from storage.payment import CheckoutRows, PaymentRows
 from storage.person import ConversationRows, OrganizationRows, PersonRows
+from storage.reconcile import ReconcileRows
 from storage.records import FileRows, InboxRows, KeyRows, LimitRows, MarkRows, OutboxRows, SettingsRows
 from storage.statements import Session
 from storage.webhook import WebhookRows
@@ -84,6 +88,10 @@ class SqlUnit:
         milliseconds = to_us(self._now) // 1000 - _ID_EPOCH_MS
         return (milliseconds << 22) | self._around.chance.bits(22)
 
+    def id_at(self, instant: datetime) -> int:
+        """No id made from then on is below it."""
+        return (to_us(instant) // 1000 - _ID_EPOCH_MS) << 22
+
     def chance(self, bits: int) -> int:
         return self._around.chance.bits(bits)
 
@@ -146,6 +154,10 @@ class SqlUnit:
         return DisputeRows(self.session)
 
     @_made_once
+    def chargebacks(self) -> ChargebackRows:
+        return ChargebackRows(self.session)
+
+    @_made_once
     def books(self) -> BookRows:
         return BookRows(self.session, self.new_id, self._now)
 
@@ -188,3 +200,15 @@ class SqlUnit:
     @_made_once
     def codes(self) -> CodeRows:
         return CodeRows(self.session)
+
+    @_made_once
+    def by_hand(self) -> HandRows:
+        return HandRows(self.session)
+
+    @_made_once
+    def reconciled(self) -> ReconcileRows:
+        return ReconcileRows(self.session, self.id_at)
+
+    @_made_once
+    def late(self) -> LateRows:
+        return LateRows(self.session)

@@ -21,6 +21,9 @@ from markupsafe import Markup
 
 from domain.money import Money
 from domain.order import Order
+from templates.group import GROUP_FACTS, group_line
+from templates.late import LATE_FACTS, late_line, late_values
+from templates.methods import method_name, payment_key
 from templates.words import Words
 
 SIDES: Final = ("buyer", "seller", "staff")
@@ -73,6 +76,7 @@ def letter(
     order: Order | None = None,
     payload: Mapping[str, Any] | None = None,
     receipt: str | None = None,
+    method: str | None = None,
     when: datetime | None = None,
     unsubscribe: str = "",
     again: bool = False,
@@ -85,11 +89,11 @@ def letter(
     if side not in SIDES or not _ADDRESS.fullmatch(page) or (unsubscribe and not _ADDRESS.fullmatch(unsubscribe)):
         raise ValueError("a letter needs a side, and addresses that begin with http:// or https://")
     about = payload or {}
-    told = _said(t, fact, side, order, about, _values(t, order, about, as_data(shop), when))
+    told = _said(t, fact, side, order, about, _values(t, order, about, as_data(shop), when) | {"method": method_name(t, method)})
     if told is None:
         return None
     title, line = told
-    rows = _rows(t, side, order, as_data(shop), receipt or about.get("receipt"))
+    rows = _rows(t, side, order, as_data(shop), receipt or about.get("receipt"), method_name(t, method))
     subject = _spoken(t("email.subject", title=_plain(title), number=order.number) if order is not None else _plain(title))
     button = t(f"email.button.{_BUTTONS.get((side, fact), side)}")
     why = t.html(f"email.why.{side if shop or side == 'staff' else 'anybody'}", shop=_isolated(t, as_data(shop)))
@@ -139,11 +143,19 @@ def _said(
 
 def _line_without_order(t: Words, fact: str, about: Mapping[str, Any]) -> str:
     if fact == "payment_failed":
-        key = _first(t, f"errors.payment.{about.get('result', 'unknown')}") or "errors.payment.unknown"
-        return t.html("chat.fact.payment_failed", why=t(key))
+        return t.html("chat.fact.payment_failed", why=t(payment_key(t, about.get("result"), about.get("method"))))
     if fact == "money_returned":
         total = Money(about["amount_minor"], about["currency"])
-        return _without_emoji(t.html("chat.fact.money_returned", total=total, receipt=about.get("receipt", "")))
+        method = method_name(t, about.get("method"))
+        return _without_emoji(t.html("chat.fact.money_returned", total=total, receipt=about.get("receipt", ""), method=method))
+    if fact in GROUP_FACTS:
+        return _without_emoji(group_line(t, fact, about, as_data))
+    if fact in LATE_FACTS:
+        values = {name: as_data(value) if isinstance(value, str) else value for name, value in late_values(about).items()}
+        return _without_emoji(t.html(late_line(t, fact, about), **values))
+    if fact == "account_changed":
+        names = {name: _isolated(t, as_data(str(about[name]))) for name in ("shop", "name")}
+        return _without_emoji(t.html("chat.fact.account_changed", gateway=t(f"chat.gateway.name.{about['gateway']}"), **names))
     if fact == "webhook_off":
         why = t(f"chat.webhook_off.{about['why']}")
         return _without_emoji(t.html("chat.fact.webhook_off", host=as_data(str(about["host"])), why=why))
@@ -165,7 +177,7 @@ def _values(t: Words, order: Order | None, about: Mapping[str, Any], shop: str, 
     }  # fmt: skip
 
 
-def _rows(t: Words, side: str, order: Order | None, shop: str, receipt: str | None) -> list[_Row]:
+def _rows(t: Words, side: str, order: Order | None, shop: str, receipt: str | None, method: str) -> list[_Row]:
     if order is None:
         return []
     item = as_data(order.item)
@@ -179,7 +191,7 @@ def _rows(t: Words, side: str, order: Order | None, shop: str, receipt: str | No
     else:
         rows += [_Row(t("email.row.buyer"), as_data(order.buyer_name))] if order.buyer_name else []
         rows += [_Row(t("web.track.address"), as_data(order.address))] if order.address else []
-    return [*rows, *([_Row(t("web.track.receipt"), as_data(receipt))] if receipt else [])]
+    return [*rows, *([_Row(t("web.track.receipt", method=method), as_data(receipt))] if receipt else [])]
 
 
 def _text(t: Words, said: list[str], rows: list[_Row], button: str, why: str, unsubscribe: str) -> str:

@@ -57,7 +57,7 @@ class Words:
     """The words of one language, for one place in the world."""
 
     def __init__(self, language: str, zone: str = "Africa/Nairobi") -> None:
-        self.language = language if language in LANGUAGES else "en"
+        self.language = str(language) if language in LANGUAGES else "en"  # a `Language` is another key to a cache than its text is
         self.zone = ZoneInfo(zone)
         self._texts = catalog(self.language)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from domain.ids import AttemptId, FileId, OrderId, OrganizationId, PersonId
+from domain.late import LatePolicy
 from domain.link import Link
 from domain.money import Money
 from domain.order import Order
@@ -49,12 +50,12 @@ SELLERS = (OWNER, MANAGER, STAFF)
 
 
 def build_street(unit: Unit) -> None:
-    """Two shops with their people, a buyer, an admin; the platform's gateway is set up."""
+    """Two shops with their people, a buyer, an admin; the platform's gateway is set up. Late money becomes an order at once."""
     for number in (OWNER, MANAGER, STAFF, BUYER, OTHER_OWNER, ADMIN):
         unit.people.add(Person(number, f"Person {number}", Language.EN, Role.BUYER, None, unit.now))
         unit.people.add_channel(Channel(ChannelKind.TELEGRAM, str(number), number, ChannelState.ACTIVE, unit.now))
     for shop, name in ((SHOP, "Mama Amina"), (OTHER_SHOP, "Next door")):
-        unit.organizations.add(Organization(shop, name, "KE", "KES", 250, unit.now))
+        unit.organizations.add(Organization(shop, name, "KE", "KES", 250, unit.now, late_money=LatePolicy.ACCEPT))
     for number, party in ((OWNER, Party.OWNER), (MANAGER, Party.MANAGER), (STAFF, Party.STAFF)):
         unit.organizations.add_member(Member(SHOP, number, party, unit.now))
     unit.organizations.add_member(Member(OTHER_SHOP, OTHER_OWNER, Party.OWNER, unit.now))

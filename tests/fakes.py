@@ -121,7 +121,7 @@ class FakeGateway:
         self.refunded.append((refund, receipt, credentials, callback_token))
         return self._next()
 
-    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str) -> bool:
+    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str, credentials: Mapping[str, str]) -> bool:
         return headers.get("forged") is None
 
     def parse(self, kind: str, raw: bytes, headers: Mapping[str, str]) -> Notice:
@@ -245,15 +245,30 @@ def check_books(ground: Ground) -> None:
     uneven = ground.rows("SELECT entry_id FROM postings GROUP BY entry_id, currency HAVING sum(amount_minor) <> 0")
     assert uneven == [], "an entry does not balance"
     owed = ground.rows(
-        "SELECT account, currency, -sum(amount_minor) FROM postings WHERE account LIKE 'wallet:%' GROUP BY account, currency"
+        "SELECT account, currency, -sum(amount_minor) FROM postings WHERE account LIKE 'wallet:%' GROUP BY account, currency "
+        "HAVING sum(amount_minor) <> 0"
     )
-    assert sorted(owed) == sorted(ground.rows("SELECT account, currency, owed_minor FROM wallets")), "a wallet differs from its postings"
+    assert sorted(owed) == sorted(ground.rows("SELECT account, currency, owed_minor FROM wallets WHERE owed_minor <> 0")), (
+        "a wallet differs from its postings"
+    )
     assert all(amount >= 0 for _, _, amount in owed), "a wallet is below zero"
+    debts = dict(ground.rows("SELECT account, sum(amount_minor) FROM postings WHERE account LIKE 'receivable:%' GROUP BY account"))
+    assert all(debt >= 0 for debt in debts.values()), "more was taken than was owed"
+    rich = {f"receivable:{account.partition(':')[2]}" for account, _, amount in owed if amount}
+    assert not any(debts.get(account) for account in rich), "somebody owes beside a wallet with money in it"
     booked = ground.rows(
         "SELECT account, currency, -sum(amount_minor) FROM postings WHERE account LIKE 'escrow:%' GROUP BY account, currency "
         "HAVING sum(amount_minor) <> 0"
     )
-    held = ground.rows("SELECT 'escrow:' || id, currency, amount_minor FROM orders WHERE escrow IN ('HELD', 'DISPUTED')")
+    held = ground.rows(
+        """SELECT account, currency, sum(minor) FROM (
+        SELECT 'escrow:' || id AS account, currency, amount_minor AS minor FROM orders WHERE escrow IN ('HELD', 'DISPUTED', 'FROZEN')
+        UNION ALL SELECT c.source, c.currency, -c.amount_minor FROM chargebacks c JOIN orders o ON c.source = 'escrow:' || o.id
+            WHERE c.state <> 'WON' AND o.escrow IN ('HELD', 'DISPUTED', 'FROZEN')
+        UNION ALL SELECT r.source, r.currency, -r.amount_minor FROM refunds r JOIN orders o ON r.source = 'escrow:' || o.id
+            WHERE o.escrow IN ('HELD', 'DISPUTED', 'FROZEN'))
+        GROUP BY account, currency HAVING sum(minor) <> 0"""
+    )
     assert sorted(booked) == sorted(held), "escrow in the ledger differs from the orders whose escrow is held"
     transit = ground.rows(
         "SELECT account, -sum(amount_minor) FROM postings WHERE account LIKE 'refunds_in_transit:%' GROUP BY account "

@@ -41,6 +41,7 @@ OPTIONS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "autovacuum": "off",
+    "jit": "off",
     "timezone": "UTC",
 }
 

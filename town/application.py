@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from town.acquirers import Acquirers, Merchant
 from town.africastalking import AfricasTalking, Subscription
 from town.control import Control
 from town.core import Core
@@ -33,7 +34,7 @@ class Town:
 
     With `keep`, a file, its providers, the phones and the clock are as they were left when the town starts again.
     Without `africastalking` no USSD code is answered and no SMS is taken; phones still write to each other. `mail_returns` is where reports
-    about letters go that did not arrive.
+    about letters go that did not arrive. `merchant` is the house at the providers of cards and wallets.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Town:
         keep: Path | None = None,
         africastalking: Subscription | None = None,
         mail_returns: str = "",
+        merchant: Merchant | None = None,
     ) -> None:
         self.core = core
         self.public_url = public_url.rstrip("/")
@@ -55,10 +57,11 @@ class Town:
         self.phones = Phones(core)
         self.daraja = Daraja(core, self.phones)
         self.africastalking = AfricasTalking(core, self.phones, africastalking)
+        self.acquirers = Acquirers(core, self.public_url, merchant)
         self.mail = MailServer(core)
         self._returns = Returns(mail_returns) if mail_returns else None
         self.mail.bounced = self._returns
-        states = {"phones": self.phones.state, "daraja": self.daraja.state, "mail": self.mail.state}
+        states = {"phones": self.phones.state, "daraja": self.daraja.state, "mail": self.mail.state, **self.acquirers.states}
         if africastalking is not None:
             states["africastalking"] = self.africastalking.state
         self.control = Control(core, self.telegram, states)
@@ -79,7 +82,7 @@ class Town:
         return f"{self.public_url}/town/africastalking"
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        providers = (self.bot_api, self.control, self.phones, self.daraja, self.africastalking, self.mail)
+        providers = (self.bot_api, self.control, self.phones, self.daraja, self.africastalking, self.acquirers, self.mail)
         routes = [route for provider in providers for route in provider.routes()]
         return [*routes, web.get("/town", _page), web.get("/town/", _to_page), web.get("/town/static/{name}", _static)]
 
@@ -108,6 +111,7 @@ class Town:
             self.africastalking.load(_messages(self.keep))
             self.mail.inboxes.load(_letters(self.keep))
             self._saving = asyncio.get_running_loop().create_task(self._save_now_and_then(self.keep))
+        await self.acquirers.start(self.keep)
         await self.daraja.start()
         await self.africastalking.start()
         await self.mail.start()
@@ -122,6 +126,7 @@ class Town:
             self._saving.cancel()
             self._saving = None
             self._save(self.keep)
+        await self.acquirers.stop()
         await self.daraja.stop()
         await self.africastalking.stop()
         await self.mail.stop()
@@ -137,6 +142,7 @@ class Town:
 
     def _save(self, keep: Path) -> None:
         save(self.telegram, keep)
+        self.acquirers.save(keep)
         self.daraja.save(_money(keep))
         self.africastalking.save(_messages(keep))
         self.mail.inboxes.save(_letters(keep))

@@ -21,6 +21,7 @@ from town.telegram.files import UPLOAD_LIMIT, sample_picture
 from town.telegram.miniapp import init_data, web_app_address
 from town.telegram.params import parsed
 from town.telegram.people import Message
+from town.telegram.till import GOOD_CARD, Till
 
 Json = dict[str, Any]
 Act = Callable[[int, "Given"], Awaitable[Any]]
@@ -135,6 +136,7 @@ class Control:
         self.telegram = telegram
         self.acting = Acting(telegram)
         self.tapping = Tapping(self.acting)
+        self.till = Till(self.acting)
         self.states = states
         self.base = base
         self.closing = False
@@ -145,7 +147,7 @@ class Control:
             "send": self._send, "tap": self._tap, "photo": self._photo, "document": self._document, "contact": self._contact,
             "start": self._start, "inline": self._inline, "inline/choose": self._choose, "location": self._location,
             "profile": self._profile, "block": self._block, "unblock": self._unblock, "edit": self._edit, "open": self._open,
-            "group": self._group,
+            "group": self._group, "invoice": self._invoice, "pay": self._pay,
         }  # fmt: skip
         looks: dict[str, Act] = {
             "messages": self._messages, "commands": self._commands, "others": self._others, "menu": self._menu, "profile": self._who,
@@ -256,6 +258,15 @@ class Control:
             raise Impossible("`members` must be a list of user ids.")
         group = self.acting.make_group(user, given.text("title", "Group"), others, given.whole("chat"))
         return {"chat": group.id, "title": group.title, "members": sorted(group.members)}
+
+    async def _invoice(self, user: int, given: Given) -> Json:
+        """The payment sheet of an invoice, by its `slug` or the `message_id` that holds it."""
+        return self.till.sheet(self.till.invoice(user, given.text("slug", ""), given.whole("message_id")))
+
+    async def _pay(self, user: int, given: Given) -> Json:
+        """Pay it with the `card` whose number is given."""
+        invoice = self.till.invoice(user, given.text("slug", ""), given.whole("message_id"))
+        return await self.till.pay(user, invoice, given.text("card", GOOD_CARD))
 
     # -- looks
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from domain.errors import BadInput, NotForSale, NotFound
+from domain.group import GROUP_LASTS, check_shares
 from domain.ids import CheckoutId, PersonId, checkout_number
 from domain.life import CHECKOUT, CheckoutState
 from domain.link import check_for_sale
@@ -25,7 +26,7 @@ STILL_RINGING = timedelta(minutes=3)
 
 @dataclass(frozen=True, slots=True)
 class NewCheckout:
-    """What a buyer says. `key` makes it repeatable: a form sent twice begins one checkout."""
+    """What a buyer says. `key` makes it repeatable: a form sent twice begins one checkout. `shares` splits it among several payers."""
 
     key: str
     link_code: str
@@ -37,6 +38,7 @@ class NewCheckout:
     language: str
     source: str
     buyer_id: PersonId | None = None
+    shares: int = 0
 
 
 def start_checkout(unit: Unit, new: NewCheckout) -> Checkout:
@@ -54,6 +56,10 @@ def start_checkout(unit: Unit, new: NewCheckout) -> Checkout:
     name = clean_name(new.name, "name")
     address = clean_text(new.address, "address", MOST_ADDRESS)
     note = clean_text(new.note, "note", MOST_NOTE)
+    lasts = CHECKOUT_LASTS
+    if new.shares:
+        check_shares(total, new.shares)
+        lasts = GROUP_LASTS if link.expires_at is None else min(GROUP_LASTS, link.expires_at - unit.now)
     if not take_from_stock(unit, link, new.quantity, Party.BUYER):
         raise NotForSale(reason="sold_out")
     checkout = Checkout(
@@ -72,9 +78,10 @@ def start_checkout(unit: Unit, new: NewCheckout) -> Checkout:
         language=new.language,
         source=new.source,
         created_at=unit.now,
-        expires_at=unit.now + CHECKOUT_LASTS,
+        expires_at=unit.now + lasts,
         key=new.key,
         reserved=new.quantity if link.stock is not None else 0,
+        shares=new.shares,
     )
     unit.checkouts.add(checkout)
     actor = Actor(Party.BUYER, new.source, new.buyer_id)
@@ -82,12 +89,15 @@ def start_checkout(unit: Unit, new: NewCheckout) -> Checkout:
     return checkout
 
 
-def _end(unit: Unit, checkout: Checkout, state: CheckoutState, actor: Actor) -> Checkout:
+def end_checkout(unit: Unit, checkout: Checkout, state: CheckoutState, actor: Actor) -> Checkout:
+    """Expired or cancelled: its goods can be sold again."""
     CHECKOUT.move(checkout.state, state, actor.party)
     ended = unit.checkouts.save(replace(checkout, state=state, ended_at=unit.now, reserved=0))
     give_back_to_stock(unit, checkout.link_id, checkout.reserved, actor.party)
     unit.trail.add(f"sale:{checkout.id}", actor, f"checkout_{str(state).lower()}")
     unit.wake("checkout", id=checkout.id)
+    if checkout.group_id is not None:
+        unit.wake("checkout", id=checkout.group_id)
     return ended
 
 
@@ -100,7 +110,7 @@ def expire_checkout(unit: Unit, checkout_id: CheckoutId) -> bool:
     if live is not None and unit.now - live.created_at < STILL_RINGING:
         unit.checkouts.save(replace(checkout, expires_at=live.created_at + STILL_RINGING))
         return False
-    _end(unit, checkout, CheckoutState.EXPIRED, CLOCK)
+    end_checkout(unit, checkout, CheckoutState.EXPIRED, CLOCK)
     return True
 
 
@@ -109,7 +119,9 @@ def cancel_checkout(unit: Unit, checkout_id: CheckoutId, actor: Actor) -> Checko
     checkout = unit.checkouts.get(checkout_id)
     if checkout.state is CheckoutState.CANCELLED:
         return checkout
-    return _end(unit, checkout, CheckoutState.CANCELLED, actor)
+    if checkout.is_group:  # ended whole, with everything that was paid for it (usecases/group.py)
+        raise NotFound(what="checkout")
+    return end_checkout(unit, checkout, CheckoutState.CANCELLED, actor)
 
 
 def change_phone(unit: Unit, checkout_id: CheckoutId, phone: Phone) -> Checkout:

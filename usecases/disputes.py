@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from domain import booking
 from domain.errors import BadInput, IllegalTransition, NotFound, NotProvedYet
 from domain.ids import DisputeId, FileId, OrderId
 from domain.life import DISPUTE, ESCROW, ORDER, DisputeState, EscrowState, OrderState
-from domain.money import Money, fee_of
+from domain.money import Money
 from domain.order import Dispute, Order, Reason, may_dispute
+from domain.payment import Ability, check_part
 from domain.person import clean_text
 from domain.ports import Unit
 from domain.rights import Action, Actor, Party
 from usecases.orders import complete_order, hand_over_digital, open_dispute_of, refund_order, save_order, subject, the_order
 from usecases.payments import the_attempt
-from usecases.refunds import ask_refund
+from usecases.releases import held_of, release_held
+from usecases.shares import ask_back, refunds_for
 from usecases.tell import alert, tell_order
 
 MOST_WORDS = 2000
@@ -107,8 +110,13 @@ def refund_dispute(unit: Unit, actor: Actor, number: str) -> Order:
     return refund_order(unit, order, actor, "dispute")
 
 
-def resolve_dispute(unit: Unit, actor: Actor, number: str, decision: str, refund: Money | None = None) -> Order:
-    """An admin decides: `release`, `refund`, or `split` with the part that goes back. The same decision again does nothing."""
+def resolve_dispute(
+    unit: Unit, actor: Actor, number: str, decision: str, refund: Money | None = None, abilities: Mapping[str, Ability] | None = None
+) -> Order:
+    """An admin decides: `release`, `refund`, or `split` with the part that goes back. The same decision again does nothing.
+
+    With `abilities` a part that the gateway of the payment cannot give back is refused before anything is decided.
+    """
     if actor.party is not Party.ADMIN:
         raise NotFound(what="order")
     order = the_order(unit, actor, number, Action.SETTLE_DISPUTE)
@@ -119,6 +127,8 @@ def resolve_dispute(unit: Unit, actor: Actor, number: str, decision: str, refund
             return order
         raise IllegalTransition(life=ORDER.name, source=str(order.state), target=decision)
     if decision == "split":
+        if refund is not None and abilities is not None:
+            check_part(abilities[the_attempt(unit, order.attempt_id).gateway], refund)
         return _split(unit, order, actor, refund)
     _end(unit, order, actor, DisputeState.DECIDED)
     return complete_order(unit, order, actor) if decision == "release" else refund_order(unit, order, actor, "decided")
@@ -132,9 +142,10 @@ def _decided_so(unit: Unit, order: Order, decision: str, refund: Money | None) -
     dispute = unit.disputes.of_order(order.id)
     if dispute is None or dispute.state is not DisputeState.DECIDED or order.escrow is not _LEADS_TO[decision]:
         return False
-    return decision != "split" or refund in {
-        known.money for known in unit.payments.refunds_of(order.attempt_id) if known.order_id == order.id
-    }
+    if decision != "split":
+        return True
+    asked = sum(known.money.amount_minor for known in refunds_for(unit, order) if known.reason == "decided")
+    return refund == Money(asked, order.total.currency)
 
 
 def _end(unit: Unit, order: Order, actor: Actor, state: DisputeState) -> None:
@@ -146,21 +157,19 @@ def _end(unit: Unit, order: Order, actor: Actor, state: DisputeState) -> None:
 
 def _split(unit: Unit, order: Order, actor: Actor, refund: Money | None) -> Order:
     """Part back to the buyer, the rest to the wallet minus its fee; the parts add up to what was held."""
-    if refund is None or refund.currency != order.total.currency or not 0 < refund.amount_minor < order.total.amount_minor:
-        raise BadInput("refund", "not_a_part", limit=order.total.amount_minor)
+    held = held_of(unit, order)
+    if refund is None or refund.currency != held.currency or not 0 < refund.amount_minor < held.amount_minor:
+        raise BadInput("refund", "not_a_part", limit=held.amount_minor)
     if not order.proved:
         raise NotProvedYet(order=order.number)
-    attempt = the_attempt(unit, order.attempt_id)
     ORDER.move(order.state, OrderState.COMPLETED, actor.party)
     ESCROW.move(EscrowState.DISPUTED, EscrowState.SPLIT, actor.party)
     _end(unit, order, actor, DisputeState.DECIDED)
-    kept = order.total - refund
-    fee = fee_of(kept, unit.organizations.get(order.organization_id).fee_bps)
-    unit.books.book(booking.release(order.id, order.organization_id, kept, fee))
-    ask_refund(unit, attempt, refund, "decided", f"order:{order.id}", booking.escrow_account(order.id), order)
+    kept = held - refund
+    fee, owed = release_held(unit, order, kept)
+    ask_back(unit, order, refund, "decided", booking.escrow_account(order.id))
     done = save_order(unit, replace(order, state=OrderState.COMPLETED, escrow=EscrowState.SPLIT, ended_at=unit.now))
-    unit.trail.add(
-        subject(order), actor, "order_split", refund_minor=refund.amount_minor, kept_minor=kept.amount_minor, fee_minor=fee.amount_minor
-    )
-    tell_order(unit, done, "dispute_decided", refund_minor=refund.amount_minor, kept_minor=kept.amount_minor)
+    parts: dict[str, Any] = {"refund_minor": refund.amount_minor, "kept_minor": kept.amount_minor, "owed_minor": owed.amount_minor}
+    unit.trail.add(subject(order), actor, "order_split", fee_minor=fee.amount_minor, **parts)
+    tell_order(unit, done, "dispute_decided", **parts)
     return done

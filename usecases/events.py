@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.ids import OrganizationId, WebhookDeliveryId, WebhookEventId
+from domain.late import Late
 from domain.money import Money
 from domain.order import Order, dispute_ends, order_acts
 from domain.payment import Attempt, Checkout
@@ -39,6 +40,19 @@ def publish_payment(unit: Unit, checkout: Checkout, attempt: Attempt, fact: str,
         f"{fact}:{attempt.id}:{result}",
         lambda: {"payment": {**data, "link": unit.links.get(checkout.link_id).code}},
     )
+
+
+def publish_late(unit: Unit, late: Late, checkout: Checkout, attempt: Attempt) -> None:
+    """Money that came after its checkout ended, and by when it is to be decided about."""
+    data = {
+        "number": late.number,
+        "checkout": checkout.number,
+        "amount": _amount(late.money),
+        "gateway": attempt.gateway,
+        "decide_by": _instant(late.decide_by),
+    }
+    key = f"late_money:{late.id}"
+    _publish(unit, late.organization_id, "late_money", key, lambda: {"late": {**data, "link": unit.links.get(checkout.link_id).code}})
 
 
 def _publish(unit: Unit, organization_id: OrganizationId, fact: str, key: str, data: Callable[[], Mapping[str, Any]]) -> None:

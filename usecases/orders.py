@@ -6,23 +6,25 @@ import hmac
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from domain import booking
 from domain.errors import BadInput, IllegalTransition, LimitReached, NotFound, NotProvedYet
 from domain.ids import DELIVERY_CODE_DIGITS, OrderId, PersonId, read_digits
 from domain.life import ESCROW, ORDER, DisputeState, EscrowState, OrderState
-from domain.money import Money, fee_of
+from domain.money import Money
 from domain.order import MOST_CODE_TRIES, Dispute, Due, Order, next_due
 from domain.person import clean_text
 from domain.ports import Unit
 from domain.rights import CLOCK, Action, Actor, Party, require
 from usecases.links import give_back_to_stock
-from usecases.payments import the_attempt
-from usecases.refunds import ask_refund
+from usecases.releases import held_of, left_of, release_held
+from usecases.shares import ask_back
 from usecases.tell import tell_order
 
 MOST_COURIER = 60
 MOST_TRACKING = 60
+_NOT_CANCELLED = frozenset({OrderState.DISPUTED, OrderState.SHIPPED, OrderState.DELIVERED})
 HELD_BACK = timedelta(hours=1)
 """A release that may not happen yet (money-out frozen, payment not proved) is looked at again after this."""
 
@@ -163,21 +165,25 @@ def _confirm_by_code(unit: Unit, actor: Actor, order: Order, typed: str) -> Conf
 
 
 def complete_order(unit: Unit, order: Order, actor: Actor) -> Order:
-    """Release: escrow to wallet, minus the fee, in one unit; both told; audited. Raises NotProvedYet for money that rests on a hint."""
+    """Release: escrow to wallet, minus the fee and what the seller owes, in one unit; both told; audited.
+
+    Raises NotProvedYet for money that rests on a hint.
+    """
     ORDER.move(order.state, OrderState.COMPLETED, actor.party)
-    escrow, fee = order.escrow, Money(0, order.total.currency)
+    escrow, held, fee, owed = order.escrow, order.total, Money(0, order.total.currency), Money(0, order.total.currency)
     if escrow is not None:
         if not order.proved:
             raise NotProvedYet(order=order.number)
         ESCROW.move(escrow, EscrowState.RELEASED, actor.party)
-        fee = fee_of(order.total, unit.organizations.get(order.organization_id).fee_bps)
-        unit.books.book(booking.release(order.id, order.organization_id, order.total, fee))
+        held = held_of(unit, order)
+        fee, owed = release_held(unit, order, held)
         escrow = EscrowState.RELEASED
     done = save_order(
         unit, replace(order, state=OrderState.COMPLETED, escrow=escrow, ended_at=unit.now, delivered_at=order.delivered_at or unit.now)
     )
-    unit.trail.add(subject(order), actor, "order_completed", amount_minor=order.total.amount_minor, fee_minor=fee.amount_minor)
-    tell_order(unit, done, "order_completed", fee_minor=fee.amount_minor, by=str(actor.party))
+    minor: dict[str, Any] = {"amount_minor": held.amount_minor, "fee_minor": fee.amount_minor, "owed_minor": owed.amount_minor}
+    unit.trail.add(subject(order), actor, "order_completed", **minor)
+    tell_order(unit, done, "order_completed", by=str(actor.party), **minor)
     return done
 
 
@@ -193,26 +199,28 @@ def cancel_order(unit: Unit, actor: Actor, number: str) -> Order:
     order = the_order(unit, actor, number, Action.CANCEL_WITH_REFUND)
     if order.state is OrderState.REFUNDED:
         return order
-    if order.state is OrderState.DISPUTED:  # it ends with its dispute: usecases/disputes.py
+    if order.state in _NOT_CANCELLED:  # a dispute ends by itself (usecases/disputes.py); what is on its way is not called back
         raise IllegalTransition(life=ORDER.name, source=str(order.state), target=str(OrderState.REFUNDED))
     return refund_order(unit, order, actor, "cancelled")
 
 
 def refund_order(unit: Unit, order: Order, actor: Actor, reason: str) -> Order:
-    """Escrow back to the buyer, whole. The refund itself is carried out by the worker and followed to its end."""
+    """All that the escrow holds back to the buyer. The refund itself is carried out by the worker and followed to its end."""
     ORDER.move(order.state, OrderState.REFUNDED, actor.party)
-    attempt = the_attempt(unit, order.attempt_id)
-    escrow, source = order.escrow, booking.direct_sales(order.organization_id)
+    escrow = order.escrow
     if escrow is not None:
         ESCROW.move(escrow, EscrowState.REFUNDED, actor.party)
-        source, escrow = booking.escrow_account(order.id), EscrowState.REFUNDED
-    ask_refund(unit, attempt, order.total, reason, f"order:{order.id}", source, order)
+        source, escrow, held = booking.escrow_account(order.id), EscrowState.REFUNDED, held_of(unit, order)
+    else:
+        source, held = booking.direct_sales(order.organization_id), left_of(unit, order)
+    if held.amount_minor:  # of what was paid to the seller, a bank may have taken all of it back already
+        ask_back(unit, order, held, reason, source)
     refunded = save_order(unit, replace(order, state=OrderState.REFUNDED, escrow=escrow, ended_at=unit.now))
     if order.shipped_at is None:
         checkout = unit.checkouts.get(order.checkout_id)
         give_back_to_stock(unit, order.link_id, checkout.reserved, Party.CLOCK)
-    unit.trail.add(subject(order), actor, "order_refunded", reason=reason, amount_minor=order.total.amount_minor)
-    tell_order(unit, refunded, "order_refunded", actor=actor, reason=reason, by=str(actor.party))
+    unit.trail.add(subject(order), actor, "order_refunded", reason=reason, amount_minor=held.amount_minor)
+    tell_order(unit, refunded, "order_refunded", actor=actor, reason=reason, by=str(actor.party), amount_minor=held.amount_minor)
     return refunded
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from domain.errors import BadInput, CannotPay, LimitReached, NotForSale, NotFound
 from domain.ids import AttemptId, CheckoutId, PaymentId
 from domain.life import ATTEMPT, CHECKOUT, PAYMENT, AttemptState, CheckoutState, PaymentState
-from domain.payment import SEND_WITHIN, Ability, Ask, Attempt, Checkout, Method, Outcome, Payment, Reply, check_payable, next_ask
+from domain.payment import ASK_PAGE_AFTER, SEND_WITHIN, Ability, Ask, Attempt, Checkout, Method, Outcome, Payment, Reply, next_ask
 from domain.phone import Phone
 from domain.ports import Gateways, Store, Unit
 from domain.rights import CLOCK, Actor, Party
@@ -17,7 +17,8 @@ from domain.tokens import Purpose
 from usecases.checkouts import NewCheckout, start_checkout
 from usecases.events import publish_payment
 from usecases.gateways import credentials_of, route
-from usecases.tell import alert, tell_person
+from usecases.people import is_on_telegram
+from usecases.tell import alert, tell_person, text_person
 
 FIRST_ASK = timedelta(seconds=15)
 UNATTRIBUTED = timedelta(minutes=5)
@@ -27,6 +28,13 @@ STK_LIMITS = (("stk_number_10m", 600, 3), ("stk_number_day", 86_400, 10))
 STK_ADDRESS = ("stk_address_hour", 3_600, 10)
 STK_LINK = ("stk_link_hour", 3_600, 30)
 STK_TOTAL = ("stk_total_minute", 60, 6_000)
+ASKED_BACK = ("asked_back", 600, 10)
+"""How often whoever comes back from a hosted page makes us ask the gateway at once."""
+
+GATEWAY_FAULTS = frozenset({"configuration", "try_later", "not_sent"})
+"""Results that are the gateway's fault: the next try takes another one where there is one."""
+
+_SMALL = frozenset({"ussd", "sms"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +50,38 @@ class NewAttempt:
 
 
 def open_attempt(unit: Unit, new: NewAttempt, abilities: Mapping[str, Ability]) -> Attempt:
-    """Write down a try before anything is sent. While one prompt is live, asking again returns that one; so does the same key."""
+    """Write down a try before anything is sent. While one is live, asking again returns that one; so does the same key.
+
+    A page that the payer left for another method is given up: what is paid there all the same wins, or goes back as double.
+    """
     checkout = unit.checkouts.get(new.checkout_id)
-    live = unit.payments.live_attempt(checkout.id)
-    if live is not None:
-        return live
-    for known in unit.payments.attempts(checkout.id):
+    tried = unit.payments.attempts(checkout.id)
+    for known in tried:
         if known.key == new.key:
             return known
+    live = next((known for known in tried if known.live), None)
+    if live is not None:
+        if not _leaves_page(unit, live, new.method):
+            return live
+        end_attempt(unit, live, AttemptState.CANCELLED, "other_method", CLOCK, tell=False)
+        checkout = unit.checkouts.get(checkout.id)
     if checkout.state is CheckoutState.PAID:
         raise NotForSale(reason="paid")
+    if checkout.is_group:  # it is paid by its shares alone
+        raise NotForSale(reason="shared")
     if checkout.state not in {CheckoutState.OPEN, CheckoutState.PAYING} or unit.now >= checkout.expires_at:
         raise NotForSale(reason="expired")
     phone = new.phone or checkout.phone
     if new.method is Method.MPESA and (phone is None or not phone.is_kenyan_mobile):
         raise BadInput("phone", "not_mpesa")
-    gateway, direct = route(unit, checkout.organization_id, new.method)
-    check_payable(abilities[gateway], new.method, checkout.total)
-    _check_limits(unit, checkout, phone, new.address)
+    if new.method is Method.TELEGRAM and not is_on_telegram(unit, checkout.buyer_id):
+        raise CannotPay(method=str(new.method), reason="only_in_chat")
+    failed = {attempt.gateway for attempt in tried if attempt.result in GATEWAY_FAULTS}
+    carrier = route(unit, checkout.organization_id, new.method, checkout.total, abilities, failed)
+    gateway, direct = carrier.gateway, carrier.direct
+    if direct and checkout.group_id is not None:  # what is not held by us could not go back
+        raise CannotPay(method=str(new.method), reason="not_shared")
+    _check_limits(unit, checkout, phone if new.method is Method.MPESA else None, new.address)
     payment = _payment(unit, checkout, new.method, gateway, direct)
     attempt = Attempt(
         id=AttemptId(unit.new_id()),
@@ -85,11 +107,15 @@ def open_attempt(unit: Unit, new: NewAttempt, abilities: Mapping[str, Ability]) 
     return attempt
 
 
+def _leaves_page(unit: Unit, live: Attempt, method: Method) -> bool:
+    return live.url is not None and unit.payments.get(live.payment_id).method is not method
+
+
 def _payment(unit: Unit, checkout: Checkout, method: Method, gateway: str, direct: bool) -> Payment:
     for known in unit.payments.of_checkout(checkout.id):
         if known.gateway == gateway:
             PAYMENT.move(known.state, PaymentState.PENDING, Party.BUYER)
-            return unit.payments.save(replace(known, state=PaymentState.PENDING, direct=direct))
+            return unit.payments.save(replace(known, state=PaymentState.PENDING, direct=direct, method=method))
     payment = Payment(
         PaymentId(unit.new_id()),
         checkout.id,
@@ -153,6 +179,11 @@ def begin_attempt(unit: Unit, attempt_id: AttemptId) -> Ask | None:
         description=link.name,
         credentials=credentials_of(unit, sending.organization_id, sending.gateway, sending.direct),
         callback_token=unit.tokens.make(Purpose.ATTEMPT, sending.id),
+        method=unit.payments.get(sending.payment_id).method,
+        key=sending.key,
+        back_url=f"{unit.house.base_url.rstrip('/')}/pay/{unit.tokens.make(Purpose.PAY, checkout.id)}/back",
+        language=checkout.language,
+        expires_at=checkout.expires_at,
     )
 
 
@@ -166,9 +197,35 @@ def record_reply(unit: Unit, attempt_id: AttemptId, reply: Reply) -> Attempt:
     if reply.outcome in {Outcome.DECLINED, Outcome.NOT_SENT}:
         return end_attempt(unit, attempt, AttemptState.FAILED, reply.result or "not_sent", Actor(Party.GATEWAY, attempt.gateway))
     ATTEMPT.move(attempt.state, AttemptState.PENDING, Party.GATEWAY)
-    pending = replace(attempt, state=AttemptState.PENDING, ref=reply.ref, ask_at=unit.now + FIRST_ASK)
+    first = FIRST_ASK if reply.url is None else ASK_PAGE_AFTER[0]
+    pending = unit.payments.save_attempt(
+        replace(attempt, state=AttemptState.PENDING, ref=reply.ref, url=reply.url, ask_at=unit.now + first)
+    )
+    if reply.url is not None:
+        _send_page(unit, pending)
     unit.wake("checkout", id=attempt.checkout_id)
-    return unit.payments.save_attempt(pending)
+    return pending
+
+
+def _send_page(unit: Unit, attempt: Attempt) -> None:
+    """Who paid by USSD or SMS has no page of ours before them: the address of it follows as a text."""
+    checkout = unit.checkouts.get(attempt.checkout_id)
+    if attempt.source in _SMALL and checkout.buyer_id is not None:
+        name = unit.links.get(checkout.link_id).name
+        total = {"amount_minor": checkout.total.amount_minor, "currency": checkout.total.currency}
+        text_person(unit, checkout.buyer_id, "pay_page", str(attempt.id), checkout=checkout.id, name=name, **total)
+
+
+def ask_soon(unit: Unit, checkout_id: CheckoutId) -> AttemptId | None:
+    """The payer came back from a hosted page: the gateway is asked now, a bounded number of times. None when there is nothing to ask."""
+    live = unit.payments.live_attempt(checkout_id)
+    if live is None or live.state is not AttemptState.PENDING or live.url is None:
+        return None
+    name, window_s, most = ASKED_BACK
+    if unit.limits.count(name, str(live.id), window_s, unit.now) > most:
+        return None
+    unit.payments.save_attempt(replace(live, ask_at=unit.now + FIRST_ASK))  # by whoever brought them back; by the jobs if that fails
+    return live.id
 
 
 def recover_attempt(unit: Unit, attempt_id: AttemptId) -> bool:
@@ -215,7 +272,7 @@ _PAYMENT_ENDS = {
 }
 
 
-def end_attempt(unit: Unit, attempt: Attempt, state: AttemptState, result: str, actor: Actor) -> Attempt:
+def end_attempt(unit: Unit, attempt: Attempt, state: AttemptState, result: str, actor: Actor, *, tell: bool = True) -> Attempt:
     """The try is over without money. The checkout is open again, and the buyer hears why, unless it is paid or they went away."""
     ATTEMPT.move(attempt.state, state, actor.party)
     ended = unit.payments.save_attempt(replace(attempt, state=state, result=result, live=False, ask_at=None))
@@ -228,8 +285,9 @@ def end_attempt(unit: Unit, attempt: Attempt, state: AttemptState, result: str, 
         CHECKOUT.move(checkout.state, CheckoutState.OPEN, actor.party)
         unit.checkouts.save(replace(checkout, state=CheckoutState.OPEN))
     unit.trail.add(f"sale:{checkout.id}", actor, f"attempt_{str(state).lower()}", attempt=attempt.id, result=result)
-    if checkout.state not in {CheckoutState.PAID, CheckoutState.CANCELLED}:
-        tell_person(unit, checkout.buyer_id, "payment_failed", str(attempt.id), checkout=checkout.id, result=result)
+    if tell and checkout.state not in {CheckoutState.PAID, CheckoutState.CANCELLED}:
+        tell_person(unit, checkout.buyer_id, "payment_failed", str(attempt.id), checkout=checkout.id, result=result,
+                    method=str(payment.method))  # fmt: skip
         publish_payment(unit, checkout, ended, "payment_failed", result)
     unit.wake("checkout", id=checkout.id)
     return ended

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.errors import BadInput, NotFound
 from domain.ids import OrganizationId, PersonId
+from domain.late import LatePolicy
 from domain.person import Channel, ChannelKind, ChannelState, Language, Member, Organization, Person, Role, clean_name
 from domain.phone import Phone
 from domain.ports import Unit
@@ -82,6 +83,16 @@ def rename_shop(unit: Unit, actor: Actor, name: str) -> Organization:
     return shop
 
 
+def set_late_policy(unit: Unit, actor: Actor, policy: LatePolicy) -> Organization:
+    """What becomes of late money from now on; what waits for a decision already goes on waiting for it."""
+    require(actor.party, Action.CONFIGURE)
+    if actor.organization_id is None:
+        raise NotFound(what="organization")
+    shop = unit.organizations.save(replace(unit.organizations.get(actor.organization_id), late_money=policy))
+    unit.trail.add(f"organization:{shop.id}", actor, "late_policy_set", policy=str(policy))
+    return shop
+
+
 def shop_of(unit: Unit, person_id: PersonId) -> Organization | None:
     """The organization a person acts for: the first they joined."""
     shops = unit.organizations.of_person(person_id)
@@ -94,6 +105,12 @@ def member_actor(unit: Unit, person_id: PersonId, organization_id: OrganizationI
     if party is None:
         raise NotFound(what="organization")
     return Actor(party, via, person_id, organization_id)
+
+
+def is_on_telegram(unit: Unit, person_id: PersonId | None) -> bool:
+    """Whether the bot can speak to them there."""
+    channels = unit.people.channels(person_id) if person_id is not None else ()
+    return any(channel.kind is ChannelKind.TELEGRAM and channel.state is ChannelState.ACTIVE for channel in channels)
 
 
 def channel_gone(unit: Unit, person_id: PersonId, kind: ChannelKind) -> None:

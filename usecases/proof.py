@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from domain import booking
 from domain.errors import Refused
@@ -13,9 +14,17 @@ from domain.payment import Attempt, Outcome, Reply
 from domain.ports import Unit
 from domain.rights import Actor, Party
 from usecases import payments
+from usecases.group import share_lost
+from usecases.late import late_denied
 from usecases.links import give_back_to_stock
-from usecases.orders import complete_order, hand_over_digital, save_order
+from usecases.orders import complete_order, hand_over_digital, save_order, subject
+from usecases.releases import held_of
+from usecases.shares import ask_back, left_of, order_paid_by, paid_for
 from usecases.tell import alert, tell_order
+
+WENT_BACK: Final = "refunded"
+"""What a gateway says when it took the money and gave it all back before it was asked. That is no denial: the event about the refund, which may come
+later than the question, books it; until then the payment is not proved, and if it never comes a person looks."""
 
 
 class Mismatch(Refused):
@@ -47,23 +56,20 @@ def prove(unit: Unit, attempt: Attempt, reply: Reply) -> None:
         check_receipt(unit, attempt, reply.receipt)
         unit.payments.save_attempt(replace(attempt, proved_at=unit.now, ask_at=None, receipt=attempt.receipt or reply.receipt))
         unit.trail.add(f"sale:{attempt.checkout_id}", Actor(Party.GATEWAY, attempt.gateway), "payment_proved", attempt=attempt.id)
-        order = _order_of(unit, attempt)
+        order = order_paid_by(unit, attempt)
         if order is not None:
             _order_proved(unit, order)
         unit.wake("refunds")
-    elif reply.outcome is Outcome.DECLINED:
+    elif reply.outcome is Outcome.DECLINED and reply.result != WENT_BACK:
         _disprove(unit, attempt, reply.result or "unknown")
     else:
         payments.ask_later(unit, attempt)
 
 
-def _order_of(unit: Unit, attempt: Attempt) -> Order | None:
-    """The order that this money paid for; None when it went into suspense."""
-    order = unit.orders.of_checkout(attempt.checkout_id)
-    return order if order is not None and order.attempt_id == attempt.id else None
-
-
 def _order_proved(unit: Unit, order: Order) -> None:
+    """Once all that was paid for it is."""
+    if any(attempt.proved_at is None for attempt in paid_for(unit, order)):
+        return
     proved = unit.orders.save(replace(order, proved=True))
     if proved.digital:
         hand_over_digital(unit, proved)
@@ -85,20 +91,33 @@ def _disprove(unit: Unit, attempt: Attempt, result: str) -> None:
     unit.trail.add(f"sale:{attempt.checkout_id}", actor, "payment_disproved", attempt=attempt.id, result=result)
     alert(unit, "payment_disproved", str(attempt.id), attempt=attempt.id, receipt=attempt.receipt or "", result=result)
     unit.wake("refunds")
-    order = _order_of(unit, attempt)
-    if order is None or order.state in {OrderState.COMPLETED, OrderState.REFUNDED}:
+    order = order_paid_by(unit, attempt)
+    if order is None:
+        late_denied(unit, attempt)
+        share_lost(unit, attempt)
+    if order is None or order.state in {OrderState.COMPLETED, OrderState.REFUNDED, OrderState.VOID}:
         return
     ORDER.move(order.state, OrderState.VOID, Party.GATEWAY)
     escrow = order.escrow
     if escrow is not None:
         ESCROW.move(escrow, EscrowState.VOID, Party.GATEWAY)
-        unit.books.book(booking.disproved(attempt.id, order.id, order.organization_id, order.total))
+        unit.books.book(booking.disproved(attempt.id, order.id, order.organization_id, left_of(unit, order, attempt)))
         escrow = EscrowState.VOID
+        _others_go_back(unit, order, attempt)
     dispute = unit.disputes.of_order(order.id) if order.state is OrderState.DISPUTED else None
     if dispute is not None:
         DISPUTE.move(dispute.state, DisputeState.WITHDRAWN, Party.GATEWAY)
         unit.disputes.save(replace(dispute, state=DisputeState.WITHDRAWN, ended_at=unit.now))
+    if attempt.checkout_id != order.checkout_id:  # the order's own story tells it, where the denial is told of the share
+        unit.trail.add(subject(order), actor, "order_void", attempt=attempt.id)
     if order.shipped_at is None:
         give_back_to_stock(unit, order.link_id, unit.checkouts.get(order.checkout_id).reserved, Party.GATEWAY)
     void = save_order(unit, replace(order, state=OrderState.VOID, escrow=escrow, ended_at=unit.now))
     tell_order(unit, void, "payment_disproved")
+
+
+def _others_go_back(unit: Unit, order: Order, attempt: Attempt) -> None:
+    """What the other payers of a group paid: there is no order without the share that never came."""
+    rest = held_of(unit, order)
+    if rest.amount_minor:
+        ask_back(unit, order, rest, "group", booking.escrow_account(order.id), without=attempt.id)

@@ -29,6 +29,9 @@ TRY_AGAIN = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), 
 MOST_TRIES = 12
 """A refund that could not be handed over so often goes to a person."""
 
+BY_HAND = "by_hand"
+"""The result of a refund that its gateway cannot make: a person makes it in the provider's own portal, and says so here."""
+
 
 def gateway_account(refund_or_attempt: Refund | Attempt) -> LedgerAccount:
     """The gateway account money leaves from: ours, or the organization's own (a memo)."""
@@ -117,13 +120,15 @@ def _put_off(unit: Unit, refund: Refund, why: str) -> None:
         alert(unit, why, str(refund.id), refund=refund.id, amount_minor=refund.money.amount_minor)
 
 
-def _ask_a_person(unit: Unit, refund: Refund, attempt: Attempt, what: str) -> None:
+def _ask_a_person(unit: Unit, refund: Refund, attempt: Attempt, what: str) -> Refund:
     """No answer came: never sent again blindly. It stays in transit until a person, or a late result, says what happened."""
     REFUND.move(refund.state, RefundState.PENDING, Party.CLOCK)
-    unit.payments.save_refund(replace(refund, state=RefundState.PENDING, act_at=None, result=refund.result or "unknown"))
-    alert(unit, what, str(refund.id), refund=refund.id, receipt=attempt.receipt or "", amount_minor=refund.money.amount_minor)
+    waiting = unit.payments.save_refund(replace(refund, state=RefundState.PENDING, act_at=None, result=refund.result or "unknown"))
+    facts = {"refund": refund.id, "receipt": attempt.receipt or "", "ref": attempt.ref or "", "amount_minor": refund.money.amount_minor}
+    alert(unit, what, str(refund.id), currency=refund.money.currency, **facts)
     if refund.order_id is not None:
         tell_order(unit, unit.orders.get(refund.order_id), "refund_delayed", once=str(refund.id))
+    return waiting
 
 
 def record_refund(unit: Unit, refund_id: RefundId, reply: Reply) -> Refund:
@@ -138,6 +143,8 @@ def record_refund(unit: Unit, refund_id: RefundId, reply: Reply) -> Refund:
         return refund
     if reply.outcome is Outcome.DECLINED:
         return _fail(unit, refund, attempt, reply.result or "unknown", Party.GATEWAY)
+    if reply.outcome is Outcome.PENDING and reply.result == BY_HAND:
+        return _ask_a_person(unit, replace(refund, result=BY_HAND), attempt, "refund_by_hand")
     if reply.outcome is Outcome.NOT_SENT and refund.tries < MOST_TRIES:
         wait = max(TRY_AGAIN[min(refund.tries - 1, len(TRY_AGAIN) - 1)], timedelta(seconds=reply.retry_after_s or 0))
         REFUND.move(refund.state, RefundState.ASKED, Party.CLOCK)
@@ -162,20 +169,23 @@ def _done(unit: Unit, refund: Refund, attempt: Attempt, reply: Reply) -> Refund:
     )
     unit.books.book(booking.refund_confirmed(refund.id, refund.organization_id, gateway_account(refund), refund.money))
     unit.trail.add(f"sale:{attempt.checkout_id}", Actor(Party.GATEWAY, refund.gateway), "refund_done", refund=refund.id)
-    if refund.order_id is not None:
+    if refund.is_of_price:
         _mark_payment(unit, attempt)
+    checkout = unit.checkouts.get(attempt.checkout_id)
+    if refund.order_id is not None and checkout.group_id is None:
         tell_order(unit, unit.orders.get(refund.order_id), "refund_done", once=str(refund.id), amount_minor=refund.money.amount_minor)
     else:
-        checkout = unit.checkouts.get(attempt.checkout_id)
         tell_person(unit, checkout.buyer_id, "money_returned", str(refund.id), reason=refund.reason, amount_minor=refund.money.amount_minor,
-                    currency=refund.money.currency, receipt=attempt.receipt or "")  # fmt: skip
+                    currency=refund.money.currency, receipt=attempt.receipt or "", method=str(unit.payments.get(attempt.payment_id).method))  # fmt: skip
     unit.wake("checkout", id=attempt.checkout_id)
     return done
 
 
 def _mark_payment(unit: Unit, attempt: Attempt) -> None:
     payment = unit.payments.get(attempt.payment_id)
-    done = [refund for refund in unit.payments.refunds_of(attempt.id) if refund.state is RefundState.DONE and refund.order_id is not None]
+    if payment.state in {PaymentState.DISPUTED_BY_BANK, PaymentState.CHARGED_BACK}:
+        return
+    done = [refund for refund in unit.payments.refunds_of(attempt.id) if refund.state is RefundState.DONE and refund.is_of_price]
     back = sum(refund.money.amount_minor for refund in done)
     state = PaymentState.REFUNDED if back >= payment.money.amount_minor else PaymentState.PARTLY_REFUNDED
     if PAYMENT.move(payment.state, state, Party.GATEWAY) is not None:
@@ -212,12 +222,12 @@ def retry_refund(unit: Unit, actor: Actor, refund_id: RefundId) -> Refund:
     return unit.payments.save_refund(replace(refund, state=RefundState.ASKED, act_at=unit.now, result=None))
 
 
-def confirm_refund_by_hand(unit: Unit, actor: Actor, refund_id: RefundId) -> Refund:
-    """An admin saw in the gateway's portal that the money went back."""
+def confirm_refund_by_hand(unit: Unit, actor: Actor, refund_id: RefundId, ref: str = "") -> Refund:
+    """An admin saw in the gateway's portal that the money went back, or gave it back there; `ref` is what the portal calls it."""
     if actor.party is not Party.ADMIN:
         raise NotFound(what="refund")
-    unit.trail.add(f"refund:{refund_id}", actor, "confirmed_by_hand")
-    return record_refund(unit, refund_id, Reply(Outcome.SUCCEEDED, result="by_hand"))
+    unit.trail.add(f"refund:{refund_id}", actor, "confirmed_by_hand", ref=ref)
+    return record_refund(unit, refund_id, Reply(Outcome.SUCCEEDED, ref or None, BY_HAND))
 
 
 def read_refund(unit: Unit, refund_id: RefundId) -> Refund:

@@ -8,18 +8,22 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from domain.errors import DomainError, NotFound, Stale
-from domain.ids import AttemptId, InboxId, RefundId
+from domain.by_hand import StrayId
+from domain.errors import DomainError, NotFound, Refused, Stale
+from domain.ids import AttemptId, InboxId, OrganizationId, RefundId
 from domain.life import ATTEMPT, AttemptState, InboxState
-from domain.payment import PROVE_AFTER, Attempt, Gateway, Notice, Outcome, Proof, Reply
+from domain.payment import PROVE_AFTER, About, Attempt, Gateway, Notice, Outcome, Proof, Reply
 from domain.ports import Gateways, Store, Unit
 from domain.records import InboxEvent, RawEvent
 from domain.rights import CLOCK, Actor, Party
 from usecases import payments
+from usecases.chargebacks import apply_chargeback
 from usecases.escrow import take_in
-from usecases.gateways import credentials_of
+from usecases.gateways import PLATFORM, credentials_of
 from usecases.proof import Mismatch, check_receipt, prove
 from usecases.refunds import record_refund
+from usecases.refunds_elsewhere import apply_foreign_refund
+from usecases.strays import counted_by_hand, record_return
 from usecases.tell import alert
 
 RETRY_EVENT = timedelta(seconds=30)
@@ -36,6 +40,12 @@ class Settled(StrEnum):
     NOTHING = "nothing"
 
 
+class NotPaidYet(Refused):
+    """Money went out of a payment that has not been told of: events overtake one another, so it is looked at again later."""
+
+    code = "not_paid_yet"
+
+
 class Received(StrEnum):
     APPLIED = "applied"
     REPEATED = "repeated"
@@ -44,12 +54,13 @@ class Received(StrEnum):
 
 
 def understand(gateway: Gateway, event: RawEvent) -> Notice:
-    """The notice in a stored event. Whose it is, the door read off the address it came to (`attempt_id` or `refund_id` beside the headers).
-    Raises Unreadable."""
+    """The notice in a stored event. Whose it is, the door read off the address it came to (`attempt_id`, `refund_id` and `owner` beside the
+    headers). Raises Unreadable."""
     notice = gateway.parse(event.kind, event.raw, event.headers)
-    attempt_id, refund_id = event.headers.get("attempt_id"), event.headers.get("refund_id")
+    attempt_id, refund_id, owner = (event.headers.get(name) for name in ("attempt_id", "refund_id", "owner"))
     return replace(
         notice,
+        owner=OrganizationId(owner) if owner is not None else notice.owner,
         attempt_id=AttemptId(attempt_id) if attempt_id is not None else notice.attempt_id,
         refund_id=RefundId(refund_id) if refund_id is not None else notice.refund_id,
     )
@@ -112,18 +123,71 @@ def apply_stored(unit: Unit, event: InboxEvent, notice: Notice) -> InboxState:
 def apply_notice(unit: Unit, notice: Notice) -> Settled:
     """One provider event, understood. Applying it again, or out of order, ends in the same books."""
     if notice.refund_id is not None:
-        record_refund(unit, notice.refund_id, Reply(notice.outcome, notice.ref, notice.result))
-        return Settled.NOTED
-    attempt = _attempt_of(unit, notice)
+        return _refunded(unit, notice, notice.refund_id)
+    if notice.about is not About.PAYMENT:
+        return _went_out(unit, notice)
+    try:
+        attempt = _attempt_of(unit, notice)
+    except NotFound:
+        if notice.outcome is Outcome.UNKNOWN:  # an event of theirs that is about no payment of ours
+            return Settled.NOTHING
+        raise
     if notice.outcome is Outcome.SUCCEEDED:
         return _succeeded(unit, attempt, notice)
     if notice.outcome is Outcome.DECLINED:
         return _declined(unit, attempt, notice)
     if notice.outcome in {Outcome.PENDING, Outcome.UNKNOWN}:
-        if attempt.state in {AttemptState.SENDING, AttemptState.PENDING} and attempt.ask_at is None and attempt.ref is not None:
+        open_try = attempt.state in {AttemptState.SENDING, AttemptState.PENDING} and attempt.ref is not None
+        if open_try and (attempt.ask_at is None or (attempt.url is not None and attempt.ask_at > unit.now)):
             unit.payments.save_attempt(replace(attempt, ask_at=unit.now))
         return Settled.NOTED
     return Settled.NOTHING
+
+
+def _refunded(unit: Unit, notice: Notice, refund_id: RefundId) -> Settled:
+    """A refund that the event itself, or its address, says is ours."""
+    refund = unit.payments.refund(refund_id)
+    ref = notice.refund_ref if notice.about is About.REFUND else notice.ref
+    reply = Reply(notice.outcome, ref, notice.result)
+    if refund is None and notice.owner is None and record_return(unit, StrayId(refund_id), reply) is not None:
+        return Settled.NOTED
+    if refund is None and notice.about is About.REFUND and notice.owner is not None:
+        return _went_out(unit, notice)  # ours, and lost with what a backup did not hold: the money has gone all the same
+    if refund is not None:
+        _check_owner(notice, payments.the_attempt(unit, refund.attempt_id))
+    record_refund(unit, refund_id, reply)
+    return Settled.NOTED
+
+
+def _went_out(unit: Unit, notice: Notice) -> Settled:
+    """Money that left again: a chargeback, or a refund that does not say whose it is."""
+    if notice.outcome is Outcome.UNKNOWN:
+        return Settled.NOTHING
+    attempt = _paid_attempt(unit, notice)
+    if attempt.state is not AttemptState.SUCCEEDED:
+        raise NotPaidYet(attempt=attempt.id)
+    changed = apply_chargeback(unit, attempt, notice) if notice.about is About.CHARGEBACK else apply_foreign_refund(unit, attempt, notice)
+    return Settled.NOTED if changed else Settled.NOTHING
+
+
+def _paid_attempt(unit: Unit, notice: Notice) -> Attempt:
+    """Whose money went out: by our own id, by what `start` replied, or by the receipt."""
+    attempt = unit.payments.attempt(notice.attempt_id) if notice.attempt_id is not None else None
+    if attempt is None and notice.ref is not None:
+        attempt = unit.payments.attempt_by_ref(notice.gateway, notice.ref)
+    if attempt is None and notice.receipt is not None:
+        attempt = unit.payments.attempt_by_receipt(notice.gateway, notice.receipt)
+    if attempt is None:
+        raise NotFound(what="attempt")
+    _check_owner(notice, attempt)
+    return attempt
+
+
+def _check_owner(notice: Notice, attempt: Attempt) -> None:
+    """An account speaks of its own payments only: whoever holds the secrets of one cannot settle those of another. Raises Mismatch."""
+    owner = attempt.organization_id if attempt.direct else PLATFORM
+    if attempt.gateway != notice.gateway or (notice.owner is not None and notice.owner != owner):
+        raise Mismatch(reason="event_of_another_account", attempt=attempt.id)
 
 
 def _attempt_of(unit: Unit, notice: Notice) -> Attempt:
@@ -131,6 +195,7 @@ def _attempt_of(unit: Unit, notice: Notice) -> Attempt:
     attempt = unit.payments.attempt(notice.attempt_id) if notice.attempt_id is not None else by_ref
     if attempt is None:
         raise NotFound(what="attempt")
+    _check_owner(notice, attempt)
     if notice.ref is None or attempt.ref == notice.ref:
         return attempt
     if attempt.ref is not None or by_ref is not None:
@@ -151,6 +216,8 @@ def _declined(unit: Unit, attempt: Attempt, notice: Notice) -> Settled:
 
 
 def _succeeded(unit: Unit, attempt: Attempt, notice: Notice) -> Settled:
+    if counted_by_hand(unit, attempt, notice.receipt):
+        return Settled.NOTHING
     check_receipt(unit, attempt, notice.receipt)
     paid = notice.money or attempt.money
     if paid.amount_minor <= 0:
@@ -208,7 +275,7 @@ def _fetched(unit: Unit, attempt: Attempt, reply: Reply) -> None:
     elif reply.outcome is Outcome.DECLINED:
         state = AttemptState.CANCELLED if reply.result == "cancelled_by_payer" else AttemptState.FAILED
         payments.end_attempt(unit, attempt, state, reply.result or "unknown", Actor(Party.GATEWAY, attempt.gateway))
-    elif attempt.ref is None and unit.now - attempt.created_at >= payments.UNATTRIBUTED:
+    elif attempt.ref is None and attempt.url is None and unit.now - attempt.created_at >= payments.UNATTRIBUTED:
         payments.end_attempt(unit, attempt, AttemptState.EXPIRED, "no_answer", CLOCK)
     else:
         payments.ask_later(unit, attempt)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.facts import FACTS, Urgency
-from domain.ids import OrderId, OutboxId, PersonId
+from domain.ids import OrderId, OrganizationId, OutboxId, PersonId
 from domain.life import OutboxState
 from domain.order import Order
 from domain.person import ChannelKind, Language
@@ -20,7 +20,7 @@ from usecases.events import publish_order
 from usecases.people import arrive
 
 OUTBOX = "outbox"
-_TIED = frozenset({"screen", "carry", "joined"})
+_TIED = frozenset({"screen", "carry", "joined", "pay_page"})
 """What belongs to the channel it was meant for, and says nothing on another."""
 
 ADMINS = "admins"
@@ -62,6 +62,12 @@ def tell_person(unit: Unit, person_id: PersonId | None, fact: str, key: str, /, 
     if person_id is None:
         return
     _post(unit, [_message(unit, fact, f"{fact}:{key}", person, way, facts) for person, way in preferred(unit.people.reach(person_id))])
+
+
+def tell_members(unit: Unit, organization_id: OrganizationId, fact: str, key: str, /, but: PersonId | None = None, **facts: Any) -> None:
+    """Everybody who acts for a seller, but whoever did it."""
+    reach = preferred(unit.people.reach_members(organization_id))
+    _post(unit, [_message(unit, fact, f"{fact}:{key}", person, way, facts) for person, way in reach if person != but])
 
 
 def text_person(unit: Unit, person_id: PersonId, fact: str, key: str, /, **facts: Any) -> None:

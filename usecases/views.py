@@ -7,24 +7,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domain.booking import wallet
+from domain.booking import receivable, wallet
 from domain.check import check_number
-from domain.errors import CannotPay, NotFound
-from domain.ids import CheckoutId, OrderId, OrganizationId, PersonId
-from domain.life import CheckoutState, LinkState, RefundState
+from domain.errors import NotFound
+from domain.ids import ChargebackId, CheckoutId, OrderId, OrganizationId, PersonId, RefundId
+from domain.late import Late, LateState
+from domain.life import AttemptState, CheckoutState, LinkState, RefundState
 from domain.link import Link, LinkFigures, why_not_for_sale
+from domain.methods import shown
+from domain.money import Money
 from domain.order import Dispute, Order, OrderAct, dispute_ends, order_acts
-from domain.payment import Ability, Attempt, Checkout, Method, Refund, check_payable
+from domain.payment import Ability, Attempt, Checkout, Method, Refund
 from domain.person import Organization
 from domain.ports import Unit
 from domain.records import OutboxMessage
 from domain.rights import Action, Actor, Party, require
 from domain.tokens import Purpose
-from usecases.gateways import route
+from usecases.gateways import offers_of
 from usecases.orders import the_order
+from usecases.people import is_on_telegram
+from usecases.shares import refunds_for
 
 MOST_COUNTED = 1000
 """Completed sales are counted up to here; beyond it the number says nothing more to a buyer."""
+
+
+_FAR = frozenset({"currency", "not_configured"})
+"""Reasons that say nothing to a buyer while another method has a better one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +57,38 @@ class ProductView:
     methods: tuple[MethodOffer, ...]
 
 
-def product(unit: Unit, code: str, abilities: Mapping[str, Ability]) -> ProductView:
-    """Raises NotFound for a code that never was."""
+def product(unit: Unit, code: str, abilities: Mapping[str, Ability], *, in_chat: bool = False) -> ProductView:
+    """Raises NotFound for a code that never was. `in_chat`: to somebody who is on Telegram, where they can pay as well."""
     link = unit.links.by_code(code)
     if link is None:
         raise NotFound(what="link")
-    return product_of(unit, link, abilities)
+    return product_of(unit, link, abilities, in_chat=in_chat)
 
 
-def product_of(unit: Unit, link: Link, abilities: Mapping[str, Ability]) -> ProductView:
+def product_of(unit: Unit, link: Link, abilities: Mapping[str, Ability], *, in_chat: bool = False) -> ProductView:
     shop = unit.organizations.get(link.organization_id)
     why_not = why_not_for_sale(link, unit.now)
     return ProductView(
-        link, shop.name, shop.created_at, unit.orders.completed(shop.id, MOST_COUNTED), why_not, _offers(unit, link, abilities)
+        link,
+        shop.name,
+        shop.created_at,
+        unit.orders.completed(shop.id, MOST_COUNTED),
+        why_not,
+        method_offers(unit, shop.id, link.price, abilities, in_chat=in_chat),
     )
 
 
-def _offers(unit: Unit, link: Link, abilities: Mapping[str, Ability]) -> tuple[MethodOffer, ...]:
-    offers = []
-    for method in Method:
-        try:
-            gateway, direct = route(unit, link.organization_id, method)
-            check_payable(abilities[gateway], method, link.price)
-        except CannotPay as refusal:
-            offers.append(MethodOffer(method, str(refusal.facts["reason"])))
-        else:
-            offers.append(MethodOffer(method, None, direct))
-    return tuple(offers)
+def method_offers(
+    unit: Unit, organization_id: OrganizationId, money: Money, abilities: Mapping[str, Ability], *, in_chat: bool = False
+) -> tuple[MethodOffer, ...]:
+    """Exactly what works for this amount; where nothing does, the one that is nearest to working, with its reason."""
+    every = [offer for offer in offers_of(unit, organization_id, money, abilities) if in_chat or offer.method is not Method.TELEGRAM]
+    usable = shown(every)
+    if usable:
+        return tuple(MethodOffer(offer.method, None, offer.carriers[0].direct) for offer in usable)
+    refused = [MethodOffer(offer.method, str(offer.why_not.facts["reason"])) for offer in every if offer.why_not is not None]
+    near = [offer for offer in refused if offer.why_not not in _FAR]
+    return tuple(near or [offer for offer in refused if offer.why_not == "currency"] or refused[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +102,14 @@ class PayView:
     order: Order | None
     order_token: str | None
     refund: Refund | None
+    method: Method | None = None
+    offers: tuple[MethodOffer, ...] = ()
+    """How it was last tried, and what works for it now; asked for only where somebody can choose."""
+    late: Late | None = None
+    """The money that came after the time was over, and what the seller makes of it."""
 
 
-def pay_page(unit: Unit, checkout_id: CheckoutId) -> PayView:
+def pay_page(unit: Unit, checkout_id: CheckoutId, abilities: Mapping[str, Ability] | None = None) -> PayView:
     checkout = unit.checkouts.get(checkout_id)
     attempts = unit.payments.attempts(checkout_id)
     order = unit.orders.get(checkout.order_id) if checkout.order_id is not None else None
@@ -104,7 +123,18 @@ def pay_page(unit: Unit, checkout_id: CheckoutId) -> PayView:
         order=order,
         order_token=unit.tokens.make(Purpose.TRACK, order.id) if order is not None else None,
         refund=refunds[-1] if refunds else None,
+        method=unit.payments.get(last.payment_id).method if last is not None else None,
+        offers=()
+        if abilities is None
+        else method_offers(unit, checkout.organization_id, checkout.total, abilities, in_chat=is_on_telegram(unit, checkout.buyer_id)),
+        late=_late_of(unit, attempts) if order is None else None,
     )
+
+
+def _late_of(unit: Unit, attempts: Sequence[Attempt]) -> Late | None:
+    """What the last attempt that brought money has waiting for the seller, or had."""
+    brought = [attempt for attempt in attempts if attempt.state is AttemptState.SUCCEEDED]
+    return unit.late.of_attempt(brought[-1].id) if brought else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +154,12 @@ class OrderView:
     follow_token: str
     digital_file: int | None
     check_number: str
+    method: Method = Method.MPESA
 
 
 def order_view(unit: Unit, order: Order, party: Party) -> OrderView:
     attempt = unit.payments.attempt(order.attempt_id)
-    refunds = [refund for refund in unit.payments.refunds_of(order.attempt_id) if refund.order_id == order.id]
+    refunds = refunds_for(unit, order)
     link = unit.links.get(order.link_id)
     return OrderView(
         order=order,
@@ -144,6 +175,7 @@ def order_view(unit: Unit, order: Order, party: Party) -> OrderView:
         follow_token=unit.tokens.make(Purpose.FOLLOW, order.id),
         digital_file=link.digital_file,
         check_number=check_number(unit.tokens, order),
+        method=unit.payments.get(attempt.payment_id).method if attempt is not None else Method.MPESA,
     )
 
 
@@ -210,11 +242,15 @@ def search_links(unit: Unit, actor: Actor, words: str, limit: int = 20) -> Seque
 
 @dataclass(frozen=True, slots=True)
 class WalletView:
-    """Minor units per currency: `available` may be spent, `held` waits in escrow."""
+    """Minor units per currency: `available` may be spent, `held` waits in escrow, `owed` is taken out of the next releases.
+
+    Each row of the history bears the `number` of the order that it is about.
+    """
 
     shop: Organization
     available: dict[str, int]
     held: dict[str, int]
+    owed: dict[str, int]
     history: Sequence[Mapping[str, Any]]
 
 
@@ -224,7 +260,21 @@ def wallet_view(unit: Unit, actor: Actor, limit: int = 10) -> WalletView:
     account = wallet(scope).name
     shop = unit.organizations.get(scope)
     available = {currency: -amount for currency, amount in unit.books.balance(account).items()}
-    return WalletView(shop, available or {shop.currency: 0}, unit.orders.held_minor(scope), unit.books.history(account, limit))
+    owed = {currency: amount for currency, amount in unit.books.balance(receivable(scope).name).items() if amount}
+    history = [{**row, "number": _number_of(unit, row["cause"])} for row in unit.books.history(account, limit)]
+    return WalletView(shop, available or {shop.currency: 0}, unit.orders.held_minor(scope), owed, history)
+
+
+def _number_of(unit: Unit, cause: str) -> str:
+    """The order that an entry of a wallet is about, by the fact that caused it."""
+    what, _, rest = cause.partition(":")
+    number = int(rest.partition(":")[0])
+    if what == "refund":
+        refund = unit.payments.refund(RefundId(number))
+        order_id = None if refund is None else refund.order_id
+    else:
+        order_id = OrderId(number) if what == "order" else unit.chargebacks.get(ChargebackId(number)).order_id
+    return "" if order_id is None else unit.orders.get(order_id).number
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +284,7 @@ class Waiting:
     to_ship: int
     disputes: int
     to_confirm: int
+    late: int = 0
 
 
 def waiting_for(unit: Unit, person_id: PersonId, organization_id: OrganizationId | None) -> Waiting:
@@ -243,12 +294,21 @@ def waiting_for(unit: Unit, person_id: PersonId, organization_id: OrganizationId
         to_ship=sum(order.state.value in {"PAID", "ACCEPTED"} for order in work),
         disputes=sum(order.state.value == "DISPUTED" for order in work),
         to_confirm=sum(order.state.value in {"SHIPPED", "DELIVERED"} for order in bought),
+        late=len(unit.late.waiting(organization_id, 50)) if organization_id is not None else 0,
     )
 
 
 def is_over(view: PayView) -> bool:
     """Nothing more will happen on the pay page by itself."""
-    return view.order is not None or view.checkout.state in {CheckoutState.EXPIRED, CheckoutState.CANCELLED}
+    if undecided(view) is not None:
+        return False
+    over = view.order is not None or view.checkout.paid_by is not None
+    return over or view.checkout.state in {CheckoutState.EXPIRED, CheckoutState.CANCELLED}
+
+
+def undecided(view: PayView) -> Late | None:
+    """Money that came late, while the seller has not decided."""
+    return view.late if view.late is not None and view.late.state is LateState.WAITING else None
 
 
 def is_public(link: Link) -> bool:

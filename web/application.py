@@ -14,12 +14,12 @@ from web import ops
 from web.api import v1 as api
 from web.bodies import READ_S
 from web.door import DOOR, Door, PictureMaker, always
-from web.hooks import daraja
+from web.hooks import daraja, daraja_c2b, gateways
 from web.hooks import mail as mail_hook
 from web.live import HEARTBEAT_S, Live
 from web.lookups import Lookups
 from web.middlewares import ORDINARY_BODY, edge, security_headers
-from web.pages import buy, carry, check, home, mail, pay, pictures, problem, track
+from web.pages import buy, carry, check, claim, group, home, mail, pay, pictures, problem, track
 from web.shelf import FRESH_S, Shelf
 from web.visits import Visits
 
@@ -43,6 +43,9 @@ def routes(checks: Mapping[str, ops.Readiness], kept: ops.Metrics) -> list[web.A
         web.get("/pictures/{token}/{width:[0-9]{2,4}}", pictures.show, name="picture"),
         web.get("/pay/{token}", pay.show, name="pay"),
         web.get("/pay/{token}/events", pay.events, name="pay_events"),
+        web.get("/pay/{token}/go", pay.go, name="pay_go"),
+        web.get("/pay/{token}/back", pay.back, name="pay_back"),
+        web.post("/pay/{token}/back", pay.back, name="pay_back_form"),
         web.post("/pay/{token}/retry", pay.retry, name="pay_retry"),
         web.post("/pay/{token}/cancel", pay.cancel, name="pay_cancel"),
         web.get("/track/{token}", track.show, name="track"),
@@ -61,6 +64,10 @@ def routes(checks: Mapping[str, ops.Readiness], kept: ops.Metrics) -> list[web.A
         web.post("/mail/stop/{token}", mail.stop, name="mail_stop"),
         web.get("/download/{token}", track.download, name="download"),
         web.post("/callbacks/daraja/{token}/{kind}", daraja.receive, name="daraja"),
+        *gateways.routes(),
+        *daraja_c2b.routes(),
+        *claim.routes(),
+        *group.routes(),
         web.get("/healthz", ops.alive, name="healthz"),
         web.get("/readyz", ops.ready(checks), name="readyz"),
         web.get("/metrics", ops.metrics(kept), name="metrics"),

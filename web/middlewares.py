@@ -30,6 +30,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MACHINES: Final = ("/callbacks/", "/api/", "/telegram/", "/ussd/", "/sms/", "/healthz", "/readyz", "/metrics", "/pictures/")
 _MAIL: Final = "/mail/"
 """Mail programs, in browsers too, press there for their people (RFC 8058): the token says enough."""
+_BACK: Final = "pay_back_form"
+"""Gateways send payers back by a form of theirs; nothing in it is read, and asking the gateway is all that comes of it."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WORDS: Final = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "not_found", 408: "slow", 409: "conflict", 410: "not_found",
                  413: "too_big", 429: "too_often", 503: "unavailable"}  # fmt: skip
@@ -57,7 +59,12 @@ def edge(door: Door, foreign: frozenset[web.AbstractRoute], large: dict[str, int
             request[REQUEST_ID] = request_id
         status = 500
         try:
-            if request.method not in _SAFE and route not in foreign and not request.path.startswith((*_MACHINES, _MAIL)):
+            if (
+                request.method not in _SAFE
+                and route not in foreign
+                and not request.path.startswith((*_MACHINES, _MAIL))
+                and route.name != _BACK
+            ):
                 check_origin(request, origin)
             response = await handler(request)
             status = response.status

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.errors import DomainError, LimitReached, NotFound
 from domain.money import Money
+from templates.methods import payment_key
 from templates.words import Words
 
 
@@ -37,10 +38,9 @@ def _say(t: Words, key: str, facts: dict[str, Any]) -> str | None:
         return None
 
 
-def payment_sentence(t: Words, result: str | None) -> str:
+def payment_sentence(t: Words, result: str | None, method: str | None = None) -> str:
     """What became of a try to pay."""
-    key = f"errors.payment.{result}"
-    return t(key) if t.has(key) else t("errors.payment.unknown")
+    return t(payment_key(t, result, method))
 
 
 def http_status(refusal: DomainError) -> int:

@@ -5,7 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.dialog import Dialog
-from bot.dialogs import buy, carry, check, email, home, links, order, orders, practice, purchases, sell, settings, start, wallet
+from bot.dialogs import (
+    buy,
+    carry,
+    check,
+    claim,
+    email,
+    gateway,
+    group,
+    home,
+    late,
+    links,
+    order,
+    orders,
+    practice,
+    purchases,
+    sell,
+    settings,
+    start,
+    wallet,
+)
 
 DIALOGS: Mapping[str, Dialog] = {
     "home": home.DIALOG,
@@ -14,12 +33,16 @@ DIALOGS: Mapping[str, Dialog] = {
     "links": links.DIALOG,
     "orders": orders.DIALOG,
     "order": order.DIALOG,
+    "late": late.DIALOG,
     "buy": buy.DIALOG,
+    "group": group.DIALOG,
     "check": check.DIALOG,
+    "claim": claim.DIALOG,
     "carry": carry.DIALOG,
     "practice": practice.DIALOG,
     "purchases": purchases.DIALOG,
     "wallet": wallet.DIALOG,
     "email": email.DIALOG,
+    "gateway": gateway.DIALOG,
     "settings": settings.DIALOG,
 }

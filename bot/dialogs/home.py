@@ -40,9 +40,10 @@ def ask_menu(turn: Turn) -> Screen:
     ]
     if selling:
         lines += [turn.say("chat.home.disputes", count=waits.disputes)] if waits.disputes else []
+        lines += [turn.say("chat.home.late", count=waits.late)] if waits.late else []
         lines += [turn.say("chat.home.to_ship", count=waits.to_ship)] if waits.to_ship else []
         lines += [] if turn.small else [turn.say("chat.home.quick_sell")]
-        sold = waits.to_ship or waits.disputes or turn.unit.orders.completed(shop.id, 1) if shop is not None else 0
+        sold = waits.to_ship or waits.disputes or waits.late or turn.unit.orders.completed(shop.id, 1) if shop is not None else 0
         places = ("orders", "sell", "links", "wallet", "purchases", "check", "role") if sold else _BEFORE_THE_FIRST_SALE
     else:
         lines += [turn.say("chat.home.to_confirm", count=waits.to_confirm)] if waits.to_confirm else []

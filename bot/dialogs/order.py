@@ -10,6 +10,7 @@ from domain.ids import FileId
 from domain.order import MOST_CODE_TRIES, OrderAct, Reason
 from domain.person import ChannelKind, clean_text
 from domain.rights import Action
+from templates.methods import method_name
 from usecases.disputes import MOST_EVIDENCE, MOST_WORDS, open_dispute, withdraw_dispute
 from usecases.orders import Confirmed, cancel_order, confirm_by_own_code, confirm_delivery, the_order
 from usecases.views import order_for
@@ -40,7 +41,7 @@ def ask_done(turn: Turn) -> Screen:
     view = order_for(turn.unit, turn.buyer(), turn.data["number"])
     line = turn.say(f"chat.card.state_buyer.{view.order.state}", number=view.order.number)
     if view.order.release_wanted and view.order.ended_at is None:
-        line = turn.say("chat.order.waiting_proof")
+        line = turn.say("chat.order.waiting_proof", method=method_name(turn.t, view.method))
     return Screen(line, rows_of(turn.choice("purchases"), turn.choice("home")))
 
 

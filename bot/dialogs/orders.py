@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from bot.cards import order_choices, order_text, small_order_text
 from bot.dialog import Answer, Choice, Kind, Next, Screen, Step, Turn, rows_of
+from bot.dialogs import late
 from bot.dialogs.home import shortcut
 from domain.errors import BadInput, LimitReached
 from domain.life import OrderState
 from domain.order import MOST_CODE_TRIES, OrderAct
 from domain.rights import Action, Actor
+from templates.methods import method_name
 from usecases.disputes import refund_dispute
+from usecases.late import late_list
 from usecases.orders import Confirmed, cancel_order, confirm_by_code, ship_order, the_order
 from usecases.views import order_for, party_in_order, work_list
 
 MOST_LISTED = 8
+MOST_LATE = 4
+"""Of those, what waits for a decision about late money; the first comes first."""
 
 
 def _actor(turn: Turn) -> Actor:
@@ -21,17 +26,25 @@ def _actor(turn: Turn) -> Actor:
 
 
 def ask_list(turn: Turn) -> Screen:
-    orders = work_list(turn.unit, turn.seller(), MOST_LISTED)
-    if not orders:
+    undecided = late_list(turn.unit, turn.seller(), MOST_LATE)
+    orders = work_list(turn.unit, turn.seller(), MOST_LISTED - len(undecided))
+    if not orders and not undecided:
         return Screen(turn.say("chat.orders.none"), rows_of(turn.choice("links"), turn.choice("home")))
-    rows = (
+    lines = [turn.say("chat.orders.title"), ""]
+    lines += [
+        turn.say("chat.late.row", item=view.item, total=view.late.money, name=view.name, when=view.late.decide_by) for view in undecided
+    ]
+    lines += (
         turn.say(f"chat.orders.row.{order.state}", number=order.number, item=order.item, total=order.total, name=order.buyer_name)
         for order in orders
     )
-    lines = [turn.say("chat.orders.title"), "", *rows]
     if turn.small:
         lines = lines[:1]
-    choices = [Choice(f"{order.number} · {order.item[:24]}", f"o:{order.number}:card") for order in orders]
+    choices = [
+        Choice(turn.t("chat.late.choice", total=view.late.money, item=view.item[:16]), f"o:{view.late.number}:{late.CARD}")
+        for view in undecided
+    ]
+    choices += [Choice(f"{order.number} · {order.item[:24]}", f"o:{order.number}:card") for order in orders]
     return Screen("\n".join(lines), (*rows_of(*choices, per_row=1), *rows_of(turn.choice("home"))))
 
 
@@ -64,9 +77,10 @@ def take_card(turn: Turn, answer: Answer) -> Next:
 def ask_done(turn: Turn) -> Screen:
     """After a step: one line. The order's card in the chat shows the rest by itself."""
     view = order_for(turn.unit, _actor(turn), turn.data["number"])
-    line = turn.say(f"chat.card.state_seller.{view.order.state}", number=view.order.number)
+    method = method_name(turn.t, view.method)
+    line = turn.say(f"chat.card.state_seller.{view.order.state}", number=view.order.number, method=method)
     if view.order.release_wanted and view.order.ended_at is None:
-        line = turn.say("chat.orders.code_waiting")
+        line = turn.say("chat.orders.code_waiting", method=method)
     return Screen(line, rows_of(turn.choice("orders"), turn.choice("home")))
 
 

@@ -16,9 +16,11 @@ from domain.ids import AttemptId, CheckoutId, DisputeId, LinkId, OrderId, Organi
 from domain.life import DisputeState, EscrowState, OrderState
 from domain.money import Money
 from domain.order import RELEASE_AFTER, Dispute, Due, Order, OrderAct, Reason, order_acts
+from domain.payment import Method
 from domain.person import clean_text
 from domain.phone import Phone
 from domain.rights import MEMBERS, Party
+from templates.methods import method_name
 from usecases.disputes import MOST_WORDS
 from usecases.views import OrderView
 
@@ -174,7 +176,7 @@ def ask_pay(turn: Turn) -> Screen:
         turn.say("chat.buy.check", name=turn.data["name"], count=1, total=_price(turn)), turn.say("chat.buy.check_phone", phone=PHONE.e164),
         "", turn.say("chat.buy.protected"),
     ]  # fmt: skip
-    return Screen("\n".join(lines), rows_of(turn.choice("pay"), turn.choice("cancel")))
+    return Screen("\n".join(lines), rows_of(turn.choice("pay", method=method_name(turn.t, Method.MPESA)), turn.choice("cancel")))
 
 
 def take_pay(turn: Turn, answer: Answer) -> Next:

@@ -13,7 +13,8 @@ def ask_balance(turn: Turn) -> Screen:
     lines = [turn.say("chat.wallet.title", shop=view.shop.name), ""]
     lines += [turn.say("chat.wallet.available", total=Money(minor, currency)) for currency, minor in sorted(view.available.items())]
     lines += [turn.say("chat.wallet.held", total=Money(minor, currency)) for currency, minor in sorted(view.held.items())]
-    lines += ["", turn.say("chat.wallet.held_note")]
+    lines += [turn.say("chat.wallet.owed", total=Money(minor, currency)) for currency, minor in sorted(view.owed.items())]
+    lines += ["", turn.say("chat.wallet.owed_note" if view.owed else "chat.wallet.held_note")]
     return Screen("\n".join(lines), rows_of(turn.choice("history"), turn.choice("orders"), turn.choice("home")))
 
 
@@ -30,10 +31,7 @@ def ask_history(turn: Turn) -> Screen:
     lines = [turn.say("chat.wallet.history"), ""]
     for row in view.history:
         money = Money(-row["amount_minor"], row["currency"])
-        number = ""
-        if row["cause"].startswith("order:"):
-            number = turn.unit.orders.get(int(row["cause"].removeprefix("order:"))).number  # type: ignore[arg-type]
-        lines.append(turn.say(f"chat.wallet.row.{row['kind']}", total=money, when=row["at"], number=number))
+        lines.append(turn.say(f"chat.wallet.row.{row['kind']}", total=money, when=row["at"], number=row["number"]))
     if not view.history:
         lines.append(turn.say("chat.wallet.empty"))
     return Screen("\n".join(lines), rows_of(turn.choice("balance"), turn.choice("home")))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from domain.by_hand import looks_pasted, read_pasted
+from domain.errors import BadInput
 from domain.ids import DELIVERY_CODE_DIGITS, ORDER_NUMBER_DIGITS, read_link_code
 from domain.order import Reason
 from domain.person import Language
@@ -24,11 +26,13 @@ class Word(StrEnum):
     WALLET = "wallet"
     WITHDRAW = "withdraw"
     ACCEPT = "accept"
+    REFUND = "refund"
     SHIP = "ship"
     DELIVERED = "delivered"
     BUY = "buy"
     TRACK = "track"
     CHECK = "check"
+    PAID = "paid"
     YES = "yes"
     PROBLEM = "problem"
     CANCEL = "cancel"
@@ -44,11 +48,13 @@ WORDS: Final[dict[Word, tuple[str, str, str]]] = {
     Word.WALLET: ("bal balance wallet", "salio", "رصيد رصيدي"),
     Word.WITHDRAW: ("withdraw", "toa", "سحب"),
     Word.ACCEPT: ("accept", "kubali", "قبول"),
+    Word.REFUND: ("refund", "rudisha", "استرداد ارجاع"),
     Word.SHIP: ("ship shipped send sent", "tuma nimetuma", "شحن ارسال"),
     Word.DELIVERED: ("delivered", "imefika", "وصل تسليم"),
     Word.BUY: ("buy", "nunua", "شراء اشتري"),
     Word.TRACK: ("track", "fuatilia", "تتبع"),
     Word.CHECK: ("check", "angalia kagua", "تحقق فحص"),
+    Word.PAID: ("paid", "nimelipa", "دفعت"),
     Word.YES: ("yes ok okay confirm", "ndiyo ndio sawa thibitisha", "نعم تاكيد"),
     Word.PROBLEM: ("problem", "shida tatizo", "مشكلة مشكله"),
     Word.CANCEL: ("cancel", "ghairi futa", "الغاء"),
@@ -64,7 +70,7 @@ _REASONS: Final = (
     (Reason.BROKEN, ("broken", "broke", "torn", "damaged", "imevunjika", "imeharibika", "mbovu", "مكسور", "مكسورة", "تالف")),
 )
 _ALONE: Final = frozenset({Word.LINKS, Word.ORDERS, Word.WALLET, Word.HELP, Word.MENU, Word.LANGUAGE})
-_OF_AN_ORDER: Final = frozenset({Word.ACCEPT, Word.DELIVERED, Word.TRACK, Word.CANCEL})
+_OF_AN_ORDER: Final = frozenset({Word.ACCEPT, Word.REFUND, Word.DELIVERED, Word.TRACK, Word.CANCEL})
 _BETWEEN: Final = " \t\r\n.,:;!?*#/\\-_()[]\"'،؛؟\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 LEAST_DIGITS: Final = 4
 """An order may be named by so many of its last digits."""
@@ -72,7 +78,7 @@ LEAST_DIGITS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A word with what came after it: the `digits` of an order and the words that follow them, in `rest` the code of a link, or for SELL and CHECK everything."""
+    """A word with what came after it: the `digits` of an order and the words that follow them, in `rest` the code of a link, or for SELL, CHECK and PAID everything."""
 
     word: Word
     language: Language
@@ -112,6 +118,8 @@ def read_keys(text: str) -> str:
 
 def read_spoken(text: str) -> Spoken | None:
     """None for what is no word of ours, or has something with it that does not belong there."""
+    if looks_pasted(text):
+        return Spoken(Word.PAID, Language.SW if "thibitish" in text.casefold() else Language.EN, rest=text)
     said = _tidy(text)
     head = _HEAD.match(unicodedata.normalize("NFKC", said))
     known = _known(bare(head.group())) if head is not None else None
@@ -127,6 +135,8 @@ def read_spoken(text: str) -> Spoken | None:
         return Spoken(word, language, rest=code) if code is not None else None
     if word is Word.CHECK:
         return Spoken(word, language, rest=rest) if any(char.isdecimal() for char in rest) else None
+    if word is Word.PAID:
+        return Spoken(word, language, rest=rest) if _holds_receipt(rest) else None
     if word in _ALONE:
         return None
     groups, words = _numbers(rest)
@@ -163,6 +173,14 @@ def reason_in(words: str) -> Reason:
 
 def _known(head: str) -> tuple[Word, Language] | None:
     return _KNOWN.get(head) or _KNOWN.get(head.removeprefix("ال"))
+
+
+def _holds_receipt(text: str) -> bool:
+    try:
+        read_pasted(text)
+    except BadInput:
+        return False
+    return True
 
 
 def _tidy(text: str) -> str:

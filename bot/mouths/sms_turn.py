@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from bot.dialog import Answer, Kind, Screen
+from bot.dialogs import late
 from bot.engine import HOME, Engine, Heard, Said, place_of, refusal_words
 from bot.mouths.keywords import LEAST_DIGITS, Spoken, Word, read_keys, read_spoken, readings, reason_in
 from bot.mouths.pages import BACK, MORE, Keys, menu_of
@@ -25,6 +26,7 @@ from domain.ports import Unit
 from domain.rights import MEMBERS, Party
 from templates.words import Words
 from usecases.codes import make_code, use_code, window_end
+from usecases.late import named_late
 from usecases.naming import named_orders, orders_to_confirm
 from usecases.people import set_language
 from usecases.phones import arrive_by_number
@@ -42,6 +44,8 @@ MONEY: Final = {
     ("order", str(OrderAct.WITHDRAW), "yes_withdraw"): "withdraw",
     ("order", "problem_photos", "open_problem"): "problem",
     ("orders", str(OrderAct.REFUND), "yes_refund"): "refund",
+    ("late", "card", late.ACCEPT): "late_accept",
+    ("late", "refund", "yes_refund"): "late_refund",
 }
 """Choices that move money or stop its clock; `tests/bot/test_sms_spoofing.py` tries every choice of every step for one that is missing here."""
 _TAKES_CODE: Final = {("order", str(OrderAct.CONFIRM)), ("orders", str(OrderAct.ENTER_CODE))}
@@ -142,6 +146,8 @@ class _Turn:
             self._yes(spoken.groups)
         elif word is Word.SELL and spoken.rest and self._unit.organizations.of_person(self._person.id):
             self._go("sell", "name", {}, Answer(Kind.TEXT, spoken.rest))
+        elif word is Word.PAID:
+            self._command("paid", spoken.rest)
         elif word in _COMMANDS:
             self._command(_COMMANDS[word])
         elif word is Word.WITHDRAW:
@@ -153,7 +159,9 @@ class _Turn:
 
     def _about_an_order(self, spoken: Spoken) -> None:
         word = spoken.word
-        sold, bought = word is not Word.PROBLEM, word not in {Word.ACCEPT, Word.SHIP, Word.DELIVERED}
+        if word in _DECIDES and self._about_late_money(spoken):
+            return
+        sold, bought = word is not Word.PROBLEM, word not in {Word.ACCEPT, Word.SHIP, Word.DELIVERED, Word.REFUND}
         order = self._meant(spoken.digits, sold=sold, bought=bought)
         if order is None:
             return
@@ -168,6 +176,21 @@ class _Turn:
             self._hear(Answer(Kind.CHOICE), f"o:{order.number}:{act}")
         else:
             self._hear(Answer(Kind.CHOICE), f"o:{order.number}:{_ACTS[word]}")
+
+    def _about_late_money(self, spoken: Spoken) -> bool:
+        """Whether what was named is late money, and no order. One that was decided shows what became of it."""
+        if len(spoken.digits) < LEAST_DIGITS:
+            return False
+        found = named_late(self._unit, self._person.id, spoken.digits)
+        named = {one.number for one in found} | {order.number for order in self._sold(spoken.digits)}
+        if len(found) != 1 or len(named) != 1:
+            return False
+        step, key = _DECIDES[spoken.word]
+        self._go("late", step, {"late": found[0].number}, Answer(Kind.CHOICE, key))
+        return True
+
+    def _sold(self, digits: str) -> Sequence[Order]:
+        return named_orders(self._unit, self._person.id, digits, sold=True, bought=False)
 
     def _meant(self, digits: str, *, sold: bool = True, bought: bool = True) -> Order | None:
         """The one order of theirs that ends so; else it was asked which."""
@@ -237,7 +260,7 @@ class _Turn:
     def _ask_back(self, act: str, answer: Answer, thing: str) -> None:
         """Nothing happens yet: what was asked for is kept with the code that would do it."""
         place, unit = self._place, self._unit
-        about = thing.split(":")[1] if thing else str(place.data.get("number") or place.data.get("code"))
+        about = thing.split(":")[1] if thing else str(place.data.get(_NAMED.get(place.dialog, "number")) or place.data.get("code"))
         waits = f"{self._sender}:{about}"
         held = {
             "dialog": place.dialog,
@@ -253,7 +276,8 @@ class _Turn:
             return self._refuse(refusal)
         self._keep({**self._memory, "waits": waits})
         order = unit.orders.by_number(about)
-        total = order.total if order is not None else ""
+        held_late = unit.late.by_number(about) if place.dialog == "late" else None
+        total = held_late.money if held_late is not None else order.total if order is not None else ""
         return self._say(f"act.{act}", number=about, total=total, code=code, minutes=CODE_LIVES.seconds // 60)
 
     def _code(self, typed: str) -> None:
@@ -345,13 +369,17 @@ class _Turn:
         post_answer(self._unit, self._person.id, self._inbound, text)
 
 
+_DECIDES: Final = {Word.ACCEPT: ("card", late.ACCEPT), Word.REFUND: ("refund", "yes_refund")}
+"""Words that answer what is to become of late money: the step and the choice there."""
+_NAMED: Final = {"late": "late"}
+"""What a dialog calls the number of what it is about, where that is no order's."""
 _LISTS: Final = {
-    Word.SELL: "sell", Word.BUY: "buy", Word.CHECK: "check", Word.ACCEPT: "orders", Word.SHIP: "orders", Word.DELIVERED: "orders",
+    Word.SELL: "sell", Word.BUY: "buy", Word.CHECK: "check", Word.ACCEPT: "orders", Word.REFUND: "orders", Word.SHIP: "orders", Word.DELIVERED: "orders",
     Word.TRACK: "track", Word.PROBLEM: "purchases", Word.CANCEL: "purchases",
 }  # fmt: skip
 """Where a word leads that came alone."""
 _ACTS: Final = {
-    Word.ACCEPT: OrderAct.ACCEPT, Word.SHIP: OrderAct.SHIP, Word.DELIVERED: OrderAct.DELIVERED, Word.PROBLEM: OrderAct.PROBLEM, Word.TRACK: "card",
+    Word.ACCEPT: OrderAct.ACCEPT, Word.REFUND: OrderAct.REFUND, Word.SHIP: OrderAct.SHIP, Word.DELIVERED: OrderAct.DELIVERED, Word.PROBLEM: OrderAct.PROBLEM, Word.TRACK: "card",
 }  # fmt: skip
 
 

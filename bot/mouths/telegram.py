@@ -10,7 +10,7 @@ import contextlib
 import io
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,20 +22,22 @@ from telegram.constants import ParseMode
 
 from bot.dialog import Answer, Choice, Kind, Screen
 from bot.engine import Document, Engine, Heard, Picture, Said, delivered
+from bot.mouths.till import Till
 from bot.mouths.updates import readable
+from bot.mouths.vault import Vault
 from domain.errors import BadInput
-from domain.ids import FileId, read_link_code
+from domain.ids import AttemptId, FileId, read_link_code
 from domain.link import Link
 from domain.person import ChannelKind, language_of
 from domain.ports import Button, Delivery, Message, Messenger, PictureMaker, Sent, Unit
 from templates.words import words
 from usecases import sweeps
 from usecases.hall import Hall
-from usecases.payments import send_attempt
+from usecases.payments import send_attempt, the_attempt
 from usecases.people import channel_gone
-from usecases.updates import end_update, store_updates
+from usecases.updates import TELEGRAM, end_update, store_updates, tells_of_money
 
-GATEWAY = "telegram"
+GATEWAY = TELEGRAM
 MOST_AT_ONCE = 64
 BATCH = 100
 MOST_DOWNLOAD = 20 * 2**20
@@ -55,6 +57,8 @@ class TelegramMouth:
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
         self._shots: dict[FileId, bytes] = {}
+        self._till = Till(hall)
+        self._vault = Vault(hall, engine, bot, messenger, self.speak)
         self.dispatch: Callable[[Update], Awaitable[BaseException | None]] = _undispatched
         """Gives an update to its handler (the table is in bot/application.py); returns what went wrong, if anything did."""
 
@@ -68,13 +72,19 @@ class TelegramMouth:
                     self.handle_later(update)
 
     def handle_later(self, update: Mapping[str, Any]) -> None:
+        if "pre_checkout_query" in update:  # answered within seconds or not at all: it waits behind nothing that the person said before
+            self._begin(self._handle(update))
+            return
         chat = _chat_of(update)
         lane = self._lanes.get(chat)
         if lane is not None:
             lane.append(update)
             return
         self._lanes[chat] = deque([update])
-        task = asyncio.get_running_loop().create_task(self._run_lane(chat))
+        self._begin(self._run_lane(chat))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -106,7 +116,10 @@ class TelegramMouth:
             update: Update = Update.de_json(dict(raw), self._bot)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             _log.warning("update_unreadable", update_id=key, error=type(error).__name__)
-            await self._hall.store.write(end_update, GATEWAY, key, "unreadable")
+            if tells_of_money(raw):  # we read it ourselves, and a person is told of what nobody can read
+                await self._till.take(key)
+            else:
+                await self._hall.store.write(end_update, GATEWAY, key, "unreadable")
             return
         failure = await self.dispatch(update)
         if failure is not None:
@@ -123,11 +136,30 @@ class TelegramMouth:
             await self._hall.store.write(end_update, GATEWAY, key)
             return
         said = await self._hall.store.write(self._engine.turn, heard, GATEWAY)
-        for attempt_id in said.attempts:
-            self._hall.spawn(send_attempt(self._hall.store, self._hall.gateways, attempt_id))
+        sending = [self._hall.spawn(send_attempt(self._hall.store, self._hall.gateways, attempt_id)) for attempt_id in said.attempts]
         if update.callback_query is not None:
             await self._answer_press(update.callback_query, said.toast)
+        if said.conceal and said.person is not None and update.message is not None:
+            await self._vault.conceal(heard.address, update.message.message_id, said.person)
         await self.speak(heard.address, said)
+        self._vault.begin(heard.address, said)
+        if sending:
+            self._hall.spawn(self._show_page(heard.address, said, sending))
+
+    async def _show_page(self, address: str, shown: Said, sending: Sequence[asyncio.Task[None]]) -> None:
+        """The gateway answered with a page: the button that leads there comes by itself, if they still stand where they wait for it."""
+        await asyncio.wait(sending)
+        if shown.person is None or not await self._hall.store.read(_has_page, shown.attempts):
+            return
+        said = await self._hall.store.read(self._engine.again, shown.person, ChannelKind.TELEGRAM)
+        if said.version == shown.version:
+            await self.speak(address, said)
+
+    async def on_pre_checkout(self, update: Update, _context: object = None) -> None:
+        await self._till.answer(update)
+
+    async def on_payment(self, update: Update, _context: object = None) -> None:
+        await self._till.take(str(update.update_id))
 
     async def on_inline(self, update: Update, _context: object = None) -> None:
         if update.inline_query is not None:
@@ -190,6 +222,8 @@ class TelegramMouth:
     async def speak(self, address: str, said: Said) -> Sent | None:
         """Show a screen: in place of the message that was pressed where that is possible, as a new one otherwise."""
         if said.screen is None:
+            if said.strip_ref is not None:
+                await self._messenger.strip(address, said.strip_ref)
             return None
         if said.thanks:
             await self._messenger.send(address, Message(said.thanks, remove_keyboard=True))
@@ -299,6 +333,10 @@ def qr_picture(text: str) -> bytes:
     out = io.BytesIO()
     segno.make(text, error="m", micro=False).save(out, kind="png", scale=10, border=4)
     return out.getvalue()
+
+
+def _has_page(unit: Unit, attempts: Sequence[AttemptId]) -> bool:
+    return any(the_attempt(unit, attempt_id).url is not None for attempt_id in attempts)
 
 
 def _read_picture(unit: Unit, file_id: FileId) -> bytes:

@@ -28,7 +28,7 @@ def _body(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     body = dict(given)
     if isinstance(body.get("from"), Mapping):
         body["from"] = _person(body["from"])
-    if kind in {"callback_query", "inline_query"} and _is_number(body.get("id")):
+    if kind in {"callback_query", "inline_query", "pre_checkout_query"} and _is_number(body.get("id")):
         body["id"] = str(body["id"])
     if kind == "callback_query":
         body.setdefault("chat_instance", "")

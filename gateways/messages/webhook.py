@@ -19,6 +19,7 @@ import httpx
 import structlog
 
 from domain.webhook import Tried, is_loopback, is_public
+from gateways.http import trusted
 
 DEADLINE_S: Final = 10.0
 MOST_BYTES: Final = 64 << 10
@@ -59,7 +60,7 @@ class WebhookPost:
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Content-Type": "application/json"},
             follow_redirects=False,
             trust_env=False,
-            verify=True if tls is None else tls,
+            verify=trusted() if tls is None else tls,
         )
 
     async def aclose(self) -> None:

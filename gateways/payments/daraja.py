@@ -120,13 +120,13 @@ class Daraja:
             "PartyB": account.till if account.buy_goods else account.short_code,
             "PhoneNumber": ask.phone.msisdn,
             "CallBackURL": self.callback_url(ask.callback_token, "stk"),
-            "AccountReference": _plain(ask.reference, 12, "") or "PAYLOOM",
-            "TransactionDesc": _plain(ask.description, 13, " .-") or "Payment",
+            "AccountReference": plain(ask.reference, 12, "") or "PAYLOOM",
+            "TransactionDesc": plain(ask.description, 13, " .-") or "Payment",
         }
         said = await self._post(account, _PUSH, body)
         if not isinstance(said, Mapping):
             return _failed(said)
-        return _accepted(said, "CheckoutRequestID")
+        return accepted(said, "CheckoutRequestID")
 
     async def fetch(self, attempt: Attempt, credentials: Mapping[str, str]) -> Reply:
         """POST /mpesa/stkpushquery/v1/query. Tells neither amount nor receipt; an unclear answer is no answer, and never a refusal."""
@@ -166,7 +166,7 @@ class Daraja:
             "RecieverIdentifierType": "11",
             "ResultURL": self.callback_url(callback_token, "reversal"),
             "QueueTimeOutURL": self.callback_url(callback_token, "reversal-late"),
-            "Remarks": _plain(refund.reason, 100, " .-_").ljust(2, "-") if refund.reason else "Refund",
+            "Remarks": plain(refund.reason, 100, " .-_").ljust(2, "-") if refund.reason else "Refund",
         }
         said = await self._post(account, _REVERSE, body)
         if isinstance(said, _Error) and said.code.startswith("R0"):
@@ -174,10 +174,10 @@ class Daraja:
             return Reply(outcome, result=words)
         if not isinstance(said, Mapping):
             return _failed(said)
-        return _accepted(said, "ConversationID")
+        return accepted(said, "ConversationID")
 
-    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str) -> bool:
-        """Daraja signs nothing: the door has compared the token in the path, here only the caller's address is looked at."""
+    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str, credentials: Mapping[str, str]) -> bool:
+        """Daraja signs nothing: the door has compared the token in the path, here only the caller's address is looked at; credentials say nothing."""
         if kind not in KINDS:
             return False
         if self._source_ips is None or source in self._source_ips:
@@ -209,7 +209,17 @@ class Daraja:
         password = base64.b64encode(f"{account.short_code}{account.passkey}{timestamp}".encode()).decode()
         return {"BusinessShortCode": account.short_code, "Password": password, "Timestamp": timestamp}
 
-    async def _post(self, account: _Account, path: str, body: Mapping[str, Any]) -> _Said:
+    async def say(
+        self, credentials: Mapping[str, str], path: str, body: Mapping[str, Any], method: str = "POST"
+    ) -> Mapping[str, Any] | Reply:
+        """Any other call with the same tokens: what it replied, or what its failure means."""
+        account = _read(credentials)
+        if account is None:
+            return Reply(Outcome.DECLINED, result="configuration")
+        said = await self._post(account, path, body, method)
+        return said if isinstance(said, Mapping) else _failed(said)
+
+    async def _post(self, account: _Account, path: str, body: Mapping[str, Any], method: str = "POST") -> _Said:
         """One call; a refused token is replaced and the call made once more, for it was refused before anything was done."""
         said: _Said = NotSent("InvalidToken")
         for _ in range(2):
@@ -217,7 +227,7 @@ class Daraja:
             if isinstance(token, NoToken):
                 return token
             headers = {"Authorization": f"Bearer {token.value}"}
-            said = _understand(await self._http.call("POST", self._base_url + path, headers=headers, body=body))
+            said = _understand(await self._http.call(method, self._base_url + path, headers=headers, body=body))
             if not isinstance(said, _Error) or not said.code.startswith(INVALID_TOKEN):
                 return said
             self._tokens.drop(account.consumer_key, account.consumer_secret, token)
@@ -249,7 +259,7 @@ def _understand(answer: Answer | NotSent | Unknown) -> _Said:
     return reply if answer.status == 200 and reply else Unknown(f"Status{answer.status}")
 
 
-def _accepted(said: Mapping[str, Any], name: str) -> Reply:
+def accepted(said: Mapping[str, Any], name: str) -> Reply:
     """ResponseCode "0" and an id: queued. Anything else is not known, for it may have been queued all the same."""
     ref = said.get(name)
     if str(said.get("ResponseCode", "")) == "0" and isinstance(ref, str) and re.fullmatch(r"[!-~]{1,100}", ref):
@@ -303,7 +313,7 @@ def _payable(money: Money) -> bool:
     return money.currency == "KES" and money.amount_minor > 0 and money.amount_minor % 100 == 0
 
 
-def _plain(text: str, longest: int, also: str) -> str:
+def plain(text: str, longest: int, also: str) -> str:
     """ASCII letters and digits of a text, and the characters of `also`; an accent is taken off its letter."""
     bare = unicodedata.normalize("NFKD", text)
     return "".join(char for char in bare if char.isascii() and (char.isalnum() or char in also))[:longest].strip()

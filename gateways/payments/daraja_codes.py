@@ -93,6 +93,8 @@ def refusal(code: str, message: str) -> Meaning:
                 return Outcome.DECLINED, words
     if code.startswith(("400.", "404.", "405.")):
         return Outcome.DECLINED, "configuration"
+    if code == "500.003.1001" and "already registered" in said:
+        return Outcome.DECLINED, "already_registered"
     if code == "500.001.1001":
         if "merchant does not exist" in said or "wrong credentials" in said:
             return Outcome.DECLINED, "configuration"

@@ -41,34 +41,34 @@ def code_of(value: object) -> str:
 
 def _stk(kind: str, body: Mapping[str, Any]) -> Notice:
     """{"Body": {"stkCallback": {..., "CallbackMetadata": {"Item": [{"Name", "Value"}]}}}}; TransactionDate is not used: our clock dates it."""
-    call = _object(_object(body, "Body"), "stkCallback")
-    checkout = _id(call.get("CheckoutRequestID"), "CheckoutRequestID")
+    call = object_in(object_in(body, "Body"), "stkCallback")
+    checkout = id_of(call.get("CheckoutRequestID"), "CheckoutRequestID")
     code = code_of(call.get("ResultCode"))
     outcome, words = stk_meaning(code)
-    items = _items(call.get("CallbackMetadata"), "Item", "Name")
-    money, receipt = _money(items.get("Amount")), _receipt(items.get("MpesaReceiptNumber"))
-    facts = {"code": code} | _optional("merchant_request_id", call.get("MerchantRequestID")) | _payer(items.get("PhoneNumber"))
+    items = items_of(call.get("CallbackMetadata"), "Item", "Name")
+    money, receipt = money_of(items.get("Amount")), receipt_of(items.get("MpesaReceiptNumber"))
+    facts = {"code": code} | _optional("merchant_request_id", call.get("MerchantRequestID")) | payer_of(items.get("PhoneNumber"))
     return Notice(
-        NAME, _key(kind, checkout, code, receipt, money), kind, outcome, Proof.HINT, ref=checkout, receipt=receipt, money=money, result=words,
+        NAME, key_of(kind, checkout, code, receipt, money), kind, outcome, Proof.HINT, ref=checkout, receipt=receipt, money=money, result=words,
         facts=facts,
     )  # fmt: skip
 
 
 def _reversal(kind: str, body: Mapping[str, Any]) -> Notice:
     """{"Result": {"ResultCode", "ConversationID", "TransactionID", "ResultParameters": {"ResultParameter": [{"Key", "Value"}]}}}."""
-    result = _object(body, "Result")
-    conversation = _id(result.get("ConversationID"), "ConversationID")
+    result = object_in(body, "Result")
+    conversation = id_of(result.get("ConversationID"), "ConversationID")
     code = code_of(result.get("ResultCode"))
     outcome, words = reversal_meaning(code)
     if kind == "reversal-late":
         # Daraja says it did not get to it in time; a result may still follow, so this is never an end.
         outcome, words = Outcome.UNKNOWN, "try_later"
-    items = _items(result.get("ResultParameters"), "ResultParameter", "Key")
-    money, receipt = _money(items.get("Amount")), _receipt(result.get("TransactionID"))
+    items = items_of(result.get("ResultParameters"), "ResultParameter", "Key")
+    money, receipt = money_of(items.get("Amount")), receipt_of(result.get("TransactionID"))
     facts = {"code": code} | _optional("original_receipt", items.get("OriginalTransactionID"))
     facts |= _optional("originator_conversation_id", result.get("OriginatorConversationID"))
     return Notice(
-        NAME, _key(kind, conversation, code, receipt, money), kind, outcome, Proof.HINT, ref=conversation, receipt=receipt, money=money,
+        NAME, key_of(kind, conversation, code, receipt, money), kind, outcome, Proof.HINT, ref=conversation, receipt=receipt, money=money,
         result=words, facts=facts,
     )  # fmt: skip
 
@@ -77,14 +77,14 @@ _READERS: Final[Mapping[str, Callable[[str, Mapping[str, Any]], Notice]]] = {"st
 KINDS: Final = frozenset(_READERS)
 
 
-def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def object_in(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = body.get(name)
     if not isinstance(found, dict):
         raise Unreadable(name)
     return found
 
 
-def _items(holder: object, name: str, key: str) -> dict[str, Any]:
+def items_of(holder: object, name: str, key: str) -> dict[str, Any]:
     """Entries by their name; all optional, each may lack its Value. One name twice with two values could mean anything: Unreadable."""
     entries = holder.get(name) if isinstance(holder, dict) else None
     if isinstance(entries, dict):
@@ -100,7 +100,7 @@ def _items(holder: object, name: str, key: str) -> dict[str, Any]:
     return found
 
 
-def _money(value: object) -> Money | None:
+def money_of(value: object) -> Money | None:
     """Exact, in shillings: no sign, no exponent, no grouping."""
     if value is None or value == "":
         return None
@@ -112,21 +112,21 @@ def _money(value: object) -> Money | None:
         raise Unreadable("Amount") from None
 
 
-def _receipt(value: object) -> str | None:
+def receipt_of(value: object) -> str | None:
     """Upper case always, so that one receipt cannot be used twice in two spellings."""
     if value is None or value == "":
         return None
-    if isinstance(value, bool) or not isinstance(value, int | str) or not _RECEIPT.fullmatch(_text(value)):
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _RECEIPT.fullmatch(text_of(value)):
         raise Unreadable("receipt")
-    return _text(value).upper()
+    return text_of(value).upper()
 
 
-def _text(value: int | str) -> str:
+def text_of(value: int | str) -> str:
     """An integer of thousands of digits is not written out."""
     return value.strip() if isinstance(value, str) else str(value) if abs(value) < 10**40 else ""
 
 
-def _id(value: object, name: str) -> str:
+def id_of(value: object, name: str) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise Unreadable(name)
     return value
@@ -136,13 +136,13 @@ def _optional(name: str, value: object) -> dict[str, str]:
     return {name: value} if isinstance(value, str) and _ID.fullmatch(value) else {}
 
 
-def _payer(value: object) -> dict[str, str]:
+def payer_of(value: object) -> dict[str, str]:
     """The end of the payer's number (Daraja masks its middle for some merchants): enough to recognise, too little to call."""
-    text = _text(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    text = text_of(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
     return {"payer_ends": text[-3:]} if len(text) >= 9 and text[-3:].isascii() and text[-3:].isdigit() else {}
 
 
-def _key(kind: str, ref: str, code: str, receipt: str | None, money: Money | None) -> str:
+def key_of(kind: str, ref: str, code: str, receipt: str | None, money: Money | None) -> str:
     """The same event gives the same key; the amount is part of it, so that a lie cannot keep the truth out of the inbox."""
     key = f"{kind}:{ref}:{code}:{receipt or ''}:{'' if money is None else money.amount_minor}"
     return key if len(key) <= _LONGEST_KEY else f"{kind}:{hashlib.sha256(key.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""Daraja's access tokens (portal page "Authorization"): one per pair of keys, because a new one ends the one before."""
+"""Access tokens by client credentials: one per pair of keys, because with Daraja (portal page "Authorization") a new one ends the one before."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -32,17 +33,28 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class NoToken:
-    """There is none: `configuration` when Daraja does not know the keys, else `try_later`."""
+    """There is none: `configuration` when the provider does not know the keys, else `try_later`."""
 
     why: str
 
 
 class TokenShelf:
-    """Gives the token of a pair of keys. Those who ask while one is fetched wait for that one, and share its failure."""
+    """Gives the token of a pair of keys. Those who ask while one is fetched wait for that one, and share its failure.
 
-    def __init__(self, http: Http, base_url: str, clock: Clock) -> None:
+    With a `form` it is posted to `path`, as OAuth 2 has it; Daraja wants a GET.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        base_url: str,
+        clock: Clock,
+        path: str = "/oauth/v1/generate?grant_type=client_credentials",
+        form: Mapping[str, str] | None = None,
+    ) -> None:
         self._http = http
-        self._url = f"{base_url}/oauth/v1/generate?grant_type=client_credentials"
+        self._url = f"{base_url}{path}"
+        self._form = form
         self._clock = clock
         self._tokens: OrderedDict[bytes, Token] = OrderedDict()
         self._fetching: dict[bytes, asyncio.Task[Token | NoToken]] = {}
@@ -78,10 +90,11 @@ class TokenShelf:
         return timedelta(0) <= age < min(REFRESH_AFTER, token.good_for - SPARE)
 
     async def _fetch(self, name: bytes, key: str, secret: str) -> Token | NoToken:
-        """GET /oauth/v1/generate?grant_type=client_credentials."""
+        """GET /oauth/v1/generate?grant_type=client_credentials, or a POST of the form."""
         taken_at = self._clock.now()
         basic = base64.b64encode(f"{key}:{secret}".encode()).decode()
-        answer = await self._http.call("GET", self._url, headers={"Authorization": f"Basic {basic}"})
+        method = "GET" if self._form is None else "POST"
+        answer = await self._http.call(method, self._url, headers={"Authorization": f"Basic {basic}"}, form=self._form)
         if not isinstance(answer, Answer):
             return NoToken("try_later")
         if answer.status != 200:

@@ -1,4 +1,4 @@
-"""settle: a callback in; stored, settled, booked, the outbox written and all of it durable; then the 200.
+"""settle: a callback in; stored, settled, booked, the outbox written and all of it durable; then the 200. Daraja's, and Stripe's signed events.
 
 Floors: sqlite3 (WAL, synchronous=FULL) and asyncpg on 8 connections writing the same rows, statement by statement, one commit for each sale.
 """
@@ -12,6 +12,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,29 +34,32 @@ def run(
     engines: str = "sqlite postgres",
     **_: Any,
 ) -> tuple[list[Figure], list[str]]:
-    """`sales` in each round; `callers` is how many connections tell us of sales at the same time."""
+    """`sales` in each round; `callers` is how many connections tell us of sales at the same time. Of Stripe's events the goal's case only."""
     figures, skipped = [], []
     if "sqlite" in engines:
         figures += _on("SQLite", _sqlite_pair, sales, rounds, callers, uvloop)
+        figures += _on("SQLite", _sqlite_pair, sales, rounds, callers, uvloop, "stripe")
     if "postgres" in engines:
         with postgres() as new:
             if new is None:
                 skipped.append(NONE_HERE)
             else:
-                figures += _on("PostgreSQL", lambda data, count: _postgres_pair(new, data, count), sales, rounds, callers, uvloop)
+                pair = partial(_postgres_pair, new)
+                figures += _on("PostgreSQL", pair, sales, rounds, callers, uvloop)
+                figures += _on("PostgreSQL", pair, sales, rounds, callers, uvloop, "stripe")
     return figures, skipped
 
 
 Pair = tuple[stock.Stock, stock.Stock]
 
 
-def _sqlite_pair(data: Path, count: int) -> Pair:
-    ours = stock.make(data, f"sqlite+aiosqlite:///{data}/ours.db", count)
+def _sqlite_pair(data: Path, count: int, gateway: str) -> Pair:
+    ours = stock.make(data, f"sqlite+aiosqlite:///{data}/ours.db", count, gateway=gateway)
     return ours, ours.elsewhere(stock.copy_sqlite(ours.database_url, data / "floor.db"))
 
 
-def _postgres_pair(new: Callable[..., str], data: Path, count: int) -> Pair:
-    ours = stock.make(data, new(), count)
+def _postgres_pair(new: Callable[..., str], data: Path, count: int, gateway: str) -> Pair:
+    ours = stock.make(data, new(), count, gateway=gateway)
     return ours, ours.elsewhere(new(stock.name_of(ours.database_url)))
 
 
@@ -76,17 +80,26 @@ def _cases(engine: str, callers: tuple[int, ...]) -> list[Case]:
     return alone if engine == "SQLite" else [Case(max(callers), 2), *alone]
 
 
-def _on(engine: str, pair: Callable[[Path, int], Pair], sales: int, rounds: int, callers: tuple[int, ...], uvloop: bool) -> list[Figure]:
-    cases = _cases(engine, callers)
+def _on(
+    engine: str,
+    pair: Callable[[Path, int, str], Pair],
+    sales: int,
+    rounds: int,
+    callers: tuple[int, ...],
+    uvloop: bool,
+    gateway: str = "daraja",
+) -> list[Figure]:
+    cases = _cases(engine, callers) if gateway == "daraja" else _cases(engine, callers)[:1]
+    name = engine if gateway == "daraja" else f"{engine}, Stripe"
     figures = [
-        Figure("settle", case.on(engine), "sales/s", goal=(0.5 if engine == "SQLite" else 0.8) if case is cases[0] else None,
+        Figure("settle", case.on(name), "sales/s", goal=(0.5 if engine == "SQLite" else 0.8) if case is cases[0] else None,
                floor_is="raw sqlite3, FULL" if engine == "SQLite" else f"raw asyncpg, {CONNECTIONS} connections")
         for case in cases
     ]  # fmt: skip
     spent: list[list[float]] = [[] for _ in cases]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as open_houses:
         count = 1 + (1 + rounds * len(cases)) * sales
-        ours, theirs = pair(Path(folder), count)
+        ours, theirs = pair(Path(folder), count, gateway)
         houses = [open_houses.enter_context(house_on(ours, uvloop=uvloop)) for _ in range(max(case.processes for case in cases))]
         before = rows.read(theirs)
         load.send(houses[0].port, ours.callbacks([0]), 1)
@@ -113,7 +126,16 @@ def _cpu_s(houses: Sequence[Process]) -> float:
 
 def house_on(where: stock.Stock, *, uvloop: bool = True, **asked: Any) -> Any:
     return running(
-        "payloom.bench.house", json.dumps({"data": str(where.data), "database_url": where.database_url, "uvloop": uvloop, **asked})
+        "payloom.bench.house",
+        json.dumps(
+            {
+                "data": str(where.data),
+                "database_url": where.database_url,
+                "uvloop": uvloop,
+                **asked,
+                "given": {**stock.GIVEN[where.gateway], **asked.get("given", {})},
+            }
+        ),
     )
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +41,16 @@ SELLER, BUYER = 3_000_000_000, 4_000_000_000
 """Chat ids; those of copy n are n less."""
 
 PRICE: Final = Money(250_000, "KES")
+STRIPE_SECRET: Final = "whsec_of_the_bench"  # noqa: S105 - of nobody
+GIVEN: Final[dict[str, dict[str, Any]]] = {
+    "daraja": {},
+    "stripe": {
+        "stripe_secret_key": "sk_test_of_the_bench",
+        "stripe_webhook_secret": STRIPE_SECRET,
+        "stripe_api_base": "http://127.0.0.1:9",
+    },
+}
+"""What the house is set up with beside its town, by who carries the sales."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +66,16 @@ class Stock:
     organization_id: int
     person_id: int
     ref: str = "ws_CO_BENCH"
+    gateway: str = "daraja"
 
     @property
     def tokens(self) -> Tokens:
         return Tokens(town_settings(self.data, 0).token_keys)
 
     def callbacks(self, numbers: Sequence[int]) -> list[bytes]:
-        """Daraja's words about these copies, each at its own address."""
+        """The gateway's words about these copies: Daraja's each at its own address, Stripe's signed now."""
+        if self.gateway == "stripe":
+            return [_event(self.attempt_id - number * STEP, f"{self.ref}{number or ''}", number) for number in numbers]
         tokens = self.tokens
         return [
             _callback(tokens.make(Purpose.ATTEMPT, self.attempt_id - number * STEP), f"{self.ref}{number or ''}", number)
@@ -72,6 +88,8 @@ class Stock:
 
 FIRST, NEXT = "ws_CO_BENCH", "ws_CO_MORE"
 """References of the first sale's copies, and of the second one's."""
+_REFS: Final = {"daraja": FIRST, "stripe": "cs_test_BENCH"}
+_PAGE: Final = "https://checkout.stripe.com/c/pay/cs_test_BENCH"
 
 
 def receipt_of(number: int) -> str:
@@ -90,38 +108,61 @@ def _callback(token: str, ref: str, number: int) -> bytes:
     return post(f"/callbacks/daraja/{token}/stk", json.dumps({"Body": {"stkCallback": told}}).encode())
 
 
+def _event(attempt_id: int, ref: str, number: int) -> bytes:
+    """`checkout.session.completed`, as Stripe shows and signs it."""
+    session = {
+        "id": ref, "object": "checkout.session", "amount_subtotal": PRICE.amount_minor, "amount_total": PRICE.amount_minor,
+        "client_reference_id": str(attempt_id), "created": 1_772_000_000, "currency": "kes", "customer": None,
+        "customer_details": {"address": None, "email": "payer@example.com", "name": None, "phone": None, "tax_exempt": "none", "tax_ids": []},
+        "expires_at": 1_772_002_000, "livemode": False, "locale": "en", "metadata": {"payloom_attempt": str(attempt_id)}, "mode": "payment",
+        "payment_intent": f"pi_BENCH{number or ''}", "payment_method_types": ["card"], "payment_status": "paid", "status": "complete",
+        "success_url": "https://pay.example/pay/back", "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+        "ui_mode": "hosted", "url": None,
+    }  # fmt: skip
+    event = {
+        "id": f"evt_BENCH{number or ''}", "object": "event", "api_version": "2026-10-28.endive", "created": 1_772_000_100,
+        "data": {"object": session}, "livemode": False, "pending_webhooks": 1, "request": {"id": None, "idempotency_key": None},
+        "type": "checkout.session.completed",
+    }  # fmt: skip
+    raw, stamp = json.dumps(event, indent=2).encode(), int(time.time())
+    mark = hmac.new(STRIPE_SECRET.encode(), f"{stamp}.".encode() + raw, hashlib.sha256).hexdigest()
+    return post("/callbacks/stripe", raw, f"Stripe-Signature: t={stamp},v1={mark}\r\n")
+
+
 def post(path: str, body: bytes, headers: str = "") -> bytes:
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
     return head.encode() + body
 
 
-def make(data: Path, database_url: str, count: int, *, people: bool = False) -> Stock:
-    """A migrated database with `count` sales whose phones ring; each has a shop and people of its own when `people` is true."""
+def make(data: Path, database_url: str, count: int, *, people: bool = False, gateway: str = "daraja") -> Stock:
+    """A migrated database with `count` sales whose phones ring (or whose payers are on Stripe's page); each has a shop and people of its own when
+    `people` is true."""
     data.mkdir(parents=True, exist_ok=True)
     migrate.migrate(database_url)
     with asyncio.Runner() as runner:
-        first = runner.run(_first(data, database_url))
-    stock = Stock(data, database_url, count, *first)
+        first = runner.run(_first(data, database_url, gateway))
+    stock = Stock(data, database_url, count, *first, ref=_REFS[gateway], gateway=gateway)
     multiply(stock, WAITING, people_too=people)
     return stock
 
 
-async def _first(data: Path, database_url: str) -> tuple[int, int, str, int, int]:
-    built = build(town_settings(data, 0, database_url), paced=False)
+async def _first(data: Path, database_url: str, gateway: str) -> tuple[int, int, str, int, int]:
+    built = build(town_settings(data, 0, database_url, **GIVEN[gateway]), paced=False)
     await built.open_store()
     try:
-        return await built.store.write(_one_sale, built.hall.abilities)
+        return await built.store.write(_one_sale, built.hall.abilities, gateway)
     finally:
         await built.close_store()
 
 
-def _one_sale(unit: Unit, abilities: Any) -> tuple[int, int, str, int, int]:
+def _one_sale(unit: Unit, abilities: Any, gateway: str) -> tuple[int, int, str, int, int]:
     seller = arrive(unit, ChannelKind.TELEGRAM, str(SELLER), "Amina", Language.EN)
     shop = open_shop(unit, seller.id, "Mama Amina", "telegram")
     actor = Actor(Party.OWNER, "telegram", seller.id, shop.id)
     words = "Light and strong, for the road and for the hills. " * 8
     link = create_link(unit, actor, NewLink("bench", "Running shoes, size 42", PRICE, words))
-    attempt_id, checkout_id = _begin_sale(unit, "bench", link.code, FIRST, abilities)
+    method = Method.VISA if gateway == "stripe" else Method.MPESA
+    attempt_id, checkout_id = _begin_sale(unit, "bench", link.code, _REFS[gateway], abilities, method)
     return attempt_id, checkout_id, link.code, shop.id, seller.id
 
 
@@ -130,12 +171,12 @@ def one_more_sale(unit: Unit, link_code: str, abilities: Any) -> tuple[int, int]
     return _begin_sale(unit, "more", link_code, NEXT, abilities)
 
 
-def _begin_sale(unit: Unit, key: str, link_code: str, ref: str, abilities: Any) -> tuple[int, int]:
+def _begin_sale(unit: Unit, key: str, link_code: str, ref: str, abilities: Any, method: Method = Method.MPESA) -> tuple[int, int]:
     buyer = arrive(unit, ChannelKind.TELEGRAM, str(BUYER), "Brian", Language.EN)
     new = NewCheckout(key, link_code, 1, "Brian", "Kilimani, Nairobi", "call first", Phone("+254712345678"), "en", "web", buyer.id)
-    attempt = payments.buy(unit, new, Method.MPESA, abilities)
+    attempt = payments.buy(unit, new, method, abilities)
     payments.begin_attempt(unit, AttemptId(attempt.id))
-    payments.record_reply(unit, AttemptId(attempt.id), Reply(Outcome.PENDING, ref))
+    payments.record_reply(unit, AttemptId(attempt.id), Reply(Outcome.PENDING, ref, url=_PAGE if method is Method.VISA else None))
     return attempt.id, attempt.checkout_id
 
 

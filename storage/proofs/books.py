@@ -9,19 +9,38 @@ from storage.proofs.reading import Check, check
 
 SHAPES: Final = {
     "capture": ("+clearing", "-escrow"),
+    "share_held": ("+clearing", "-shares"),
+    "shares_gathered": ("+shares", "-escrow"),
     "capture_direct": ("+direct_clearing", "-direct_sales"),
     "unexpected": ("+clearing", "+direct_clearing", "-suspense"),
+    "stray": ("+clearing", "+direct_clearing", "-suspense"),
+    "stray_matched": ("+suspense", "-clearing", "-direct_clearing"),
+    "stray_returned": ("+suspense", "-clearing", "-direct_clearing"),
+    "late_accepted": ("+suspense", "-clearing", "-direct_clearing"),
     "disproved": ("+escrow", "-suspense"),
     "written_off": ("+suspense", "-clearing", "-direct_clearing"),
     "release": ("+escrow", "-wallet", "-fees"),
-    "refund_asked": ("+escrow", "+suspense", "+direct_sales", "-refunds_in_transit"),
+    "refund_asked": ("+escrow", "+shares", "+suspense", "+direct_sales", "+wallet", "+receivable", "-refunds_in_transit"),
     "refund_confirmed": ("+refunds_in_transit", "-clearing", "-direct_clearing"),
     "refund_failed": ("+refunds_in_transit", "-suspense"),
+    "refund_returned": ("+clearing", "+direct_clearing", "-suspense"),
+    "owed_taken": ("+wallet", "-receivable"),
+    "owed_returned": ("+receivable", "-wallet"),
+    "chargeback": ("+escrow", "+wallet", "+receivable", "+direct_sales", "-clearing", "-direct_clearing"),
+    "chargeback_won": ("+clearing", "+direct_clearing", "-escrow", "-wallet", "-receivable", "-direct_sales"),
 }
 """Which accounts an entry of each kind debits (+) and credits (-): the table of docs/ledger.md."""
 
 _ALLOWED = ", ".join(f"'{kind}{side}'" for kind, sides in SHAPES.items() for side in sides)
 _KINDS = ", ".join(f"'{kind}'" for kind in AccountKind)
+_HOLDS = "('HELD', 'DISPUTED', 'FROZEN')"
+_HELD = f"""SELECT 'escrow:' || id AS account, currency, amount_minor AS expected, 0 AS booked FROM orders WHERE escrow IN {_HOLDS}
+            UNION ALL SELECT c.source, c.currency, -c.amount_minor, 0 FROM chargebacks c JOIN orders o ON o.id = c.order_id
+                WHERE c.source = 'escrow:' || o.id AND c.state <> 'WON' AND o.escrow IN {_HOLDS}
+            UNION ALL SELECT r.source, r.currency, -r.amount_minor, 0 FROM refunds r JOIN orders o ON o.id = r.order_id
+                WHERE r.source = 'escrow:' || o.id AND o.escrow IN {_HOLDS}
+            UNION ALL SELECT account, currency, 0, -amount_minor FROM postings WHERE account LIKE 'escrow:%'"""  # noqa: S608 - our states
+"""What escrow should hold, beside what is booked there."""
 
 BOOKS: Final[tuple[Check, ...]] = (
     check(
@@ -47,6 +66,15 @@ BOOKS: Final[tuple[Check, ...]] = (
         GROUP BY account, currency HAVING sum(kept) <> sum(booked) OR sum(kept) < 0""",
     ),
     check(
+        1, "debts_are_taken", "nobody owes beside a wallet with money in it, and no more was taken than was owed",
+        "postings WHERE account LIKE 'receivable:%'",
+        """SELECT d.account, d.currency, d.owed, coalesce(w.owed_minor, 0) AS wallet FROM (
+            SELECT account, ID_OF(account) AS owner, currency, sum(amount_minor) AS owed FROM postings WHERE account LIKE 'receivable:%'
+            GROUP BY account, currency) d
+        LEFT JOIN wallets w ON w.account = 'wallet:' || d.owner AND w.currency = d.currency
+        WHERE d.owed < 0 OR (d.owed > 0 AND coalesce(w.owed_minor, 0) > 0)""",
+    ),
+    check(
         1, "accounts_are_known", "each posting is on an account of a known kind", "postings",
         f"""SELECT 'posting:' || entry_id || '.' || n, account FROM postings p WHERE KIND_OF(p.account) NOT IN ({_KINDS})""",  # noqa: S608 - our enum
     ),
@@ -56,27 +84,31 @@ BOOKS: Final[tuple[Check, ...]] = (
         WHERE e.kind || CASE WHEN p.amount_minor > 0 THEN '+' ELSE '-' END || KIND_OF(p.account) NOT IN ({_ALLOWED})""",  # noqa: S608 - our table
     ),
     check(
-        2, "escrow_equals_orders", "the ledger holds each order's total while its escrow is HELD or DISPUTED, and nothing otherwise",
+        2, "escrow_equals_orders", "the ledger holds each order's total, less what a bank or a gateway took out of it, until its escrow ends",
         "orders",
-        """SELECT account, currency, sum(expected) AS expected, sum(booked) AS booked FROM (
-            SELECT 'escrow:' || id AS account, currency,
-                CASE WHEN escrow IN ('HELD', 'DISPUTED') THEN amount_minor ELSE 0 END AS expected, 0 AS booked FROM orders
-            UNION ALL SELECT account, currency, 0, -amount_minor FROM postings WHERE account LIKE 'escrow:%') both_sides
-        GROUP BY account, currency HAVING sum(expected) <> sum(booked)""",
+        f"""SELECT account, currency, sum(expected) AS expected, sum(booked) AS booked FROM ({_HELD}) both_sides
+        GROUP BY account, currency HAVING sum(expected) <> sum(booked)""",  # noqa: S608 - as above
     ),
     check(
         2, "escrow_in_sum", "what the ledger holds in escrow is what the orders say, in each currency",
-        "orders WHERE escrow IN ('HELD', 'DISPUTED')",
-        """SELECT 'escrow in ' || currency, sum(expected) AS expected, sum(booked) AS booked FROM (
-            SELECT currency, amount_minor AS expected, 0 AS booked FROM orders WHERE escrow IN ('HELD', 'DISPUTED')
-            UNION ALL SELECT currency, 0, -amount_minor FROM postings WHERE account LIKE 'escrow:%') both_sides
-        GROUP BY currency HAVING sum(expected) <> sum(booked)""",
+        f"orders WHERE escrow IN {_HOLDS}",
+        f"""SELECT 'escrow in ' || currency, sum(expected) AS expected, sum(booked) AS booked FROM ({_HELD}) both_sides
+        GROUP BY currency HAVING sum(expected) <> sum(booked)""",  # noqa: S608 - as above
     ),
     check(
         2, "escrow_fits_state", "an order's escrow is what its state says; there is none where the money went straight to the seller", "orders",
         """SELECT 'order:' || o.id, o.state, o.escrow, a.direct FROM orders o JOIN attempts a ON a.id = o.attempt_id
         WHERE (o.escrow IS NULL) <> a.direct OR (o.escrow IS NOT NULL AND o.state || '/' || o.escrow NOT IN ('PAID/HELD', 'ACCEPTED/HELD',
-            'SHIPPED/HELD', 'DELIVERED/HELD', 'DISPUTED/DISPUTED', 'COMPLETED/RELEASED', 'COMPLETED/SPLIT', 'REFUNDED/REFUNDED', 'VOID/VOID'))""",
+            'SHIPPED/HELD', 'DELIVERED/HELD', 'DISPUTED/DISPUTED', 'COMPLETED/RELEASED', 'COMPLETED/SPLIT', 'REFUNDED/REFUNDED', 'VOID/VOID', 'FROZEN/FROZEN', 'VOID/CHARGED_BACK'))""",
+    ),
+    check(
+        2, "shares_equal_groups", "the ledger holds what was paid of each group that is not full yet, and nothing once it is full or over",
+        "checkouts WHERE shares > 0",
+        """SELECT account, currency, sum(expected) AS expected, sum(booked) AS booked FROM (
+            SELECT 'shares:' || g.id AS account, s.currency, CASE WHEN g.state = 'OPEN' THEN s.amount_minor ELSE 0 END AS expected, 0 AS booked
+                FROM checkouts s JOIN checkouts g ON g.id = s.group_id WHERE s.state = 'PAID'
+            UNION ALL SELECT account, currency, 0, -amount_minor FROM postings WHERE account LIKE 'shares:%') both_sides
+        GROUP BY account, currency HAVING sum(expected) <> sum(booked)""",
     ),
     check(
         4, "escrow_never_overdrawn", "no escrow gives more than it got", "orders WHERE escrow IS NOT NULL",
@@ -84,20 +116,32 @@ BOOKS: Final[tuple[Check, ...]] = (
         GROUP BY account, currency HAVING sum(amount_minor) > 0""",
     ),
     check(
-        4, "escrow_left_once", "a RELEASED escrow left by one release, a REFUNDED one by one refund, a SPLIT one by both, a HELD or DISPUTED one "
-        "by none", "orders WHERE escrow IS NOT NULL",
+        4, "escrow_left_once", "a RELEASED escrow left by one release, a REFUNDED one by refunds, a SPLIT one by both, all others by none; "
+        "every chargeback that was not won and every refund out of it is booked there", "orders WHERE escrow IS NOT NULL",
         """SELECT 'order:' || o.id, o.escrow, coalesce(t.releases, 0) AS releases, coalesce(t.refunds, 0) AS refunds,
-            coalesce(t.disproved, 0) AS disproved
+            coalesce(t.disproved, 0) AS disproved, coalesce(t.banks, 0) AS banks
         FROM orders o LEFT JOIN (
-            SELECT p.account, sum(CASE WHEN e.kind = 'capture' THEN 1 ELSE 0 END) AS captures,
+            SELECT p.account, sum(CASE WHEN e.kind IN ('capture', 'shares_gathered') THEN 1 ELSE 0 END) AS captures,
                 sum(CASE WHEN e.kind = 'release' THEN 1 ELSE 0 END) AS releases,
                 sum(CASE WHEN e.kind = 'refund_asked' THEN 1 ELSE 0 END) AS refunds,
-                sum(CASE WHEN e.kind = 'disproved' THEN 1 ELSE 0 END) AS disproved
+                sum(CASE WHEN e.kind = 'disproved' THEN 1 ELSE 0 END) AS disproved,
+                sum(CASE e.kind WHEN 'chargeback' THEN 1 WHEN 'chargeback_won' THEN -1 ELSE 0 END) AS banks
             FROM postings p JOIN entries e ON e.id = p.entry_id WHERE p.account LIKE 'escrow:%' GROUP BY p.account
-        ) t ON t.account = 'escrow:' || o.id
-        WHERE coalesce(t.captures || '.' || t.releases || '.' || t.refunds || '.' || t.disproved, '0.0.0.0') <> CASE o.escrow
-            WHEN 'HELD' THEN '1.0.0.0' WHEN 'DISPUTED' THEN '1.0.0.0' WHEN 'RELEASED' THEN '1.1.0.0' WHEN 'REFUNDED' THEN '1.0.1.0'
-            WHEN 'SPLIT' THEN '1.1.1.0' WHEN 'VOID' THEN '1.0.0.1' ELSE '0.0.0.0' END""",
+        ) t ON t.account = 'escrow:' || o.id LEFT JOIN (
+            SELECT r.source, max(CASE WHEN r.reason = 'elsewhere' THEN 0 WHEN k.group_id IS NULL THEN n.ours ELSE 1 END) AS ours, max(n.n) AS n
+            FROM refunds r JOIN attempts a ON a.id = r.attempt_id JOIN checkouts k ON k.id = a.checkout_id
+            JOIN (SELECT source, sum(CASE WHEN reason = 'elsewhere' THEN 0 ELSE 1 END) AS ours, count(*) AS n
+                FROM refunds WHERE source LIKE 'escrow:%' GROUP BY source) n ON n.source = r.source
+            GROUP BY r.source
+        ) r ON r.source = 'escrow:' || o.id LEFT JOIN (
+            SELECT source, count(*) AS n FROM chargebacks WHERE source LIKE 'escrow:%' AND state <> 'WON' GROUP BY source
+        ) c ON c.source = 'escrow:' || o.id
+        WHERE coalesce(t.captures || '.' || t.releases || '.' || t.disproved, '0.0.0') <> CASE
+            WHEN o.escrow IS NULL THEN '0.0.0' WHEN o.escrow IN ('RELEASED', 'SPLIT') THEN '1.1.0' WHEN o.escrow = 'VOID' THEN '1.0.1' ELSE '1.0.0' END
+            OR coalesce(t.refunds, 0) <> coalesce(r.n, 0) OR coalesce(t.banks, 0) <> coalesce(c.n, 0)
+            OR (o.escrow = 'REFUNDED' AND coalesce(r.n, 0) = 0) OR coalesce(r.ours, 0) > 1
+            OR (o.escrow = 'SPLIT' AND coalesce(r.ours, 0) <> 1) OR (coalesce(r.ours, 0) <> 0 AND o.escrow NOT IN ('REFUNDED', 'SPLIT')
+                AND NOT (o.escrow = 'VOID' AND EXISTS (SELECT 1 FROM checkouts g WHERE g.id = o.checkout_id AND g.shares > 0)))""",
     ),
     check(
         4, "fees_are_right", "each release is its escrow less a fee of 0 to 10000 basis points, and goes to the seller of its order",

@@ -7,21 +7,22 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
+from domain.by_hand import StrayState
 from domain.life import AttemptState, InboxState, RefundState
-from domain.payment import Notice, Outcome
+from domain.payment import About, Notice, Outcome
 from domain.records import RawEvent
 from storage.mapping import to_us
 from storage.proofs.reading import CHUNK, Check, Offence, Reading, counted, query
 from storage.statements import Sql
-from storage.tables import attempts, refunds
+from storage.tables import attempts, refunds, strays
 
 _TOLD_WITHIN = timedelta(days=1)
 _TRIED_WITHIN = timedelta(hours=2)
 """An unsent message is tried again within an hour at most; one that waits longer is forgotten."""
 
-_APPLIED = f"inbox WHERE state = '{InboxState.APPLIED}' AND kind IN ('stk', 'reversal')"
+_APPLIED = f"inbox WHERE state = '{InboxState.APPLIED}' AND kind IN ('stk', 'reversal', 'event', 'events', 'invoice', 'payment')"
 _EVENTS = query(f"SELECT id, gateway, kind, raw, headers, source FROM {_APPLIED}")  # noqa: S608 - our own words
 
 
@@ -32,7 +33,7 @@ def _events(reading: Reading) -> Iterator[Offence]:
     told: list[tuple[int, Notice]] = []
     for row in reading.rows(_EVENTS):
         notice = reading.parse(RawEvent(row[1], row[2], bytes(row[3]), row[5], json.loads(row[4])))
-        if notice is not None and notice.outcome is Outcome.SUCCEEDED:
+        if notice is not None and notice.outcome is Outcome.SUCCEEDED and (notice.about is About.PAYMENT or notice.refund_id is not None):
             told.append((row[0], notice))
         if len(told) >= CHUNK:
             yield from _without_effect(reading, told)
@@ -43,19 +44,19 @@ def _events(reading: Reading) -> Iterator[Offence]:
 def _without_effect(reading: Reading, told: Sequence[tuple[int, Notice]]) -> Iterator[Offence]:
     tries = [notice.attempt_id for _, notice in told if notice.attempt_id is not None and notice.refund_id is None]
     backs = [notice.refund_id for _, notice in told if notice.refund_id is not None]
-    states = _states(reading, attempts, tries) | _states(reading, refunds, backs)
+    states = _states(reading, attempts, tries) | _states(reading, refunds, backs) | _states(reading, strays, backs)
     for event, notice in told:
         if notice.refund_id is not None:
-            if states.get(notice.refund_id) != RefundState.DONE:
+            if states.get(notice.refund_id) not in {RefundState.DONE, StrayState.RETURNED}:
                 yield Offence(f"event:{event}", {"refund": notice.refund_id, "state": states.get(notice.refund_id)})
         elif notice.attempt_id is not None and states.get(notice.attempt_id) != AttemptState.SUCCEEDED:
             yield Offence(f"event:{event}", {"attempt": notice.attempt_id, "state": states.get(notice.attempt_id)})
 
 
-def _states(reading: Reading, table: object, numbers: Sequence[int]) -> dict[int, str]:
+def _states(reading: Reading, table: Table, numbers: Sequence[int]) -> dict[int, str]:
     if not numbers:
         return {}
-    columns = attempts.c if table is attempts else refunds.c
+    columns = table.c
     found = Sql(select(columns.id, columns.state).where(columns.id.in_([int(number) for number in numbers])))
     return {row[0]: row[1] for row in reading.rows(found)}
 
@@ -66,7 +67,8 @@ _MUST_BE_TOLD = query(
             CASE a.action WHEN 'order_split' THEN 'dispute_decided' ELSE a.action END AS fact
         FROM audit a JOIN orders o ON o.checkout_id = ID_OF(a.subject)
         WHERE a.subject LIKE 'sale\:%' AND a.action IN ('order_paid', 'order_accepted', 'order_shipped', 'order_delivered', 'order_completed',
-            'order_refunded', 'order_split', 'dispute_opened', 'dispute_withdrawn', 'dispute_unanswered'))
+            'order_refunded', 'order_split', 'dispute_opened', 'dispute_withdrawn', 'dispute_unanswered',
+            'chargeback_opened', 'chargeback_won', 'chargeback_lost'))
     SELECT 'order:' || order_id, fact, person_id FROM (
         SELECT t.order_id, t.fact, m.person_id FROM told t
         JOIN members m ON m.organization_id = t.organization_id AND m.created_at <= t.at

@@ -83,8 +83,9 @@ OWNERS: Final[tuple[Check, ...]] = (
         """SELECT 'order:' || o.id, o.organization_id AS organization, l.organization_id AS of_link, c.organization_id AS of_checkout,
             a.organization_id AS of_attempt FROM orders o
         JOIN links l ON l.id = o.link_id JOIN checkouts c ON c.id = o.checkout_id JOIN attempts a ON a.id = o.attempt_id
+        JOIN checkouts k ON k.id = a.checkout_id
         WHERE l.organization_id <> o.organization_id OR c.organization_id <> o.organization_id OR a.organization_id <> o.organization_id
-            OR c.link_id <> o.link_id OR a.checkout_id <> o.checkout_id OR coalesce(c.buyer_id, o.buyer_id, 0) <> coalesce(o.buyer_id, 0)""",
+            OR c.link_id <> o.link_id OR coalesce(k.group_id, k.id) <> o.checkout_id OR coalesce(c.buyer_id, o.buyer_id, 0) <> coalesce(o.buyer_id, 0)""",
     ),
     check(
         9, "attempts_stay_home", "attempt, payment, checkout and link are of one organization, and of one another", "attempts",
@@ -97,9 +98,9 @@ OWNERS: Final[tuple[Check, ...]] = (
     check(
         9, "refunds_stay_home", "a refund is of its attempt's organization and gateway, and of the order that rests on it", "refunds",
         """SELECT 'refund:' || r.id, r.organization_id AS organization, a.organization_id AS of_attempt, o.organization_id AS of_order FROM refunds r
-        JOIN attempts a ON a.id = r.attempt_id LEFT JOIN orders o ON o.id = r.order_id
+        JOIN attempts a ON a.id = r.attempt_id JOIN checkouts k ON k.id = a.checkout_id LEFT JOIN orders o ON o.id = r.order_id
         WHERE a.organization_id <> r.organization_id OR a.gateway <> r.gateway OR a.direct <> r.direct
-            OR (r.order_id IS NOT NULL AND (o.id IS NULL OR o.attempt_id <> r.attempt_id))""",
+            OR (r.order_id IS NOT NULL AND (o.id IS NULL OR (o.attempt_id <> r.attempt_id AND coalesce(k.group_id, 0) <> o.checkout_id)))""",
     ),
     check(
         9, "disputes_stay_home", "a dispute is of its order's organization", "disputes",
@@ -107,13 +108,21 @@ OWNERS: Final[tuple[Check, ...]] = (
         JOIN orders o ON o.id = d.order_id WHERE o.organization_id <> d.organization_id""",
     ),
     check(
-        9, "entries_stay_home", "an entry is of the organization of the attempt, order or refund that caused it", "entries",
+        9, "chargebacks_stay_home", "a case at a bank is of its attempt's organization and gateway, and of the order that rests on it", "chargebacks",
+        """SELECT 'chargeback:' || c.id, c.organization_id AS organization, a.organization_id AS of_attempt FROM chargebacks c
+        JOIN attempts a ON a.id = c.attempt_id JOIN checkouts k ON k.id = a.checkout_id JOIN orders o ON o.id = c.order_id
+        WHERE a.organization_id <> c.organization_id OR a.gateway <> c.gateway OR a.direct <> c.direct
+            OR (o.attempt_id <> c.attempt_id AND coalesce(k.group_id, 0) <> o.checkout_id)""",
+    ),
+    check(
+        9, "entries_stay_home", "an entry is of the organization of the attempt, order, refund or chargeback that caused it", "entries",
         """SELECT 'entry:' || e.id, e.kind, e.cause, e.organization_id AS organization, coalesce(a.organization_id, o.organization_id,
-            r.organization_id) AS of_cause FROM entries e
+            r.organization_id, b.organization_id) AS of_cause FROM entries e
         LEFT JOIN attempts a ON KIND_OF(e.cause) = 'attempt' AND a.id = ID_OF(e.cause)
         LEFT JOIN orders o ON KIND_OF(e.cause) = 'order' AND o.id = ID_OF(e.cause)
         LEFT JOIN refunds r ON KIND_OF(e.cause) = 'refund' AND r.id = ID_OF(e.cause)
-        WHERE coalesce(a.organization_id, o.organization_id, r.organization_id) <> coalesce(e.organization_id, -1)""",
+        LEFT JOIN chargebacks b ON KIND_OF(e.cause) = 'chargeback' AND b.id = ID_OF(e.cause)
+        WHERE coalesce(a.organization_id, o.organization_id, r.organization_id, b.organization_id) <> coalesce(e.organization_id, -1)""",
     ),
     check(
         9, "messages_stay_home", "a message about an order goes to its buyer or to somebody who acts for its seller", "outbox WHERE order_id IS NOT NULL",

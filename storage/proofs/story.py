@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import or_, select
 
+from domain.late import LATE
 from domain.life import (
     ATTEMPT,
     CHECKOUT,
@@ -74,10 +75,15 @@ class _Tale:
         elif "refund" in data and action.startswith("refund_"):
             self.refunds[data["refund"]] = {"refund_done": "DONE", "refund_failed": "FAILED"}.get(action, _UNDER_WAY)
         elif action == "order_paid":
-            self.checkout, self.order, self.order_attempt, self.stage = "PAID", data["order"], data["attempt"], "PAID"
-            self.attempts[data["attempt"]] = "SUCCEEDED"
+            self.checkout, self.order, self.order_attempt, self.stage = "PAID", data["order"], data.get("attempt"), "PAID"
+            if "attempt" in data:  # the shares of a group each have a story of their own
+                self.attempts[data["attempt"]] = "SUCCEEDED"
         elif action in _MOVES:
+            if action == "order_void" and self.stage == "DISPUTED":
+                self.dispute = "WITHDRAWN"
             self._move(record, actor, _MOVES[action], data)
+        elif action.startswith("chargeback_"):
+            self._hear_of_bank(record, actor, action, data)
         elif action in _DISPUTE_ENDS:
             self.dispute = _DISPUTE_ENDS[action]
             if action == "dispute_withdrawn":
@@ -90,6 +96,8 @@ class _Tale:
             self.attempts[attempt], self.checkout = _UNDER_WAY, "PAYING" if self.checkout == "OPEN" else self.checkout
         elif action in _TRY_ENDS:
             self.attempts[attempt], self.checkout = _TRY_ENDS[action], "OPEN" if self.checkout == "PAYING" else self.checkout
+        elif action == "share_paid":
+            self.attempts[attempt], self.checkout = "SUCCEEDED", "PAID"
         elif action == "money_suspended":
             self.attempts[attempt] = "SUCCEEDED"
             if self.checkout == "PAYING" and _UNDER_WAY not in self.attempts.values():
@@ -101,6 +109,16 @@ class _Tale:
             if attempt == self.order_attempt and self.stage not in {"COMPLETED", "REFUNDED"}:
                 self.dispute = "WITHDRAWN" if self.stage == "DISPUTED" else self.dispute
                 self.stage = "VOID"
+
+    def _hear_of_bank(self, record: int, actor: str, action: str, data: Mapping[str, Any]) -> None:
+        to = data.get("to") or ("VOID" if action == "chargeback_lost" and data["frozen"] else "")
+        if action == "chargeback_opened" and data["frozen"]:
+            self._move(record, actor, OrderState.FROZEN, data)
+        elif to == "VOID":
+            self._move(record, actor, OrderState.VOID, data)
+            self.dispute = "WITHDRAWN" if self.dispute == "OPEN" else self.dispute
+        elif to:
+            self.stage = to
 
     def _move(self, record: int, actor: str, target: OrderState, data: Mapping[str, Any]) -> None:
         party = actor.partition("@")[0].partition(":")[0]
@@ -224,7 +242,8 @@ def _timers(reading: Reading) -> Iterator[Offence]:
 
 
 _LIVES: Final = (("links", "state", LINK), ("checkouts", "state", CHECKOUT), ("payments", "state", PAYMENT), ("attempts", "state", ATTEMPT),
-                 ("orders", "state", ORDER), ("orders", "escrow", ESCROW), ("disputes", "state", DISPUTE), ("refunds", "state", REFUND))  # fmt: skip
+                 ("orders", "state", ORDER), ("orders", "escrow", ESCROW), ("disputes", "state", DISPUTE), ("refunds", "state", REFUND),
+                 ("late_money", "state", LATE))  # fmt: skip
 
 
 def _strange_states(reading: Reading) -> Iterator[Offence]:
@@ -248,13 +267,16 @@ STORY: Final[tuple[Check, ...]] = (
     check(
         10, "orders_rest_on_proof", "an order is proved when its attempt is", "orders",
         """SELECT 'order:' || o.id, o.proved, a.proved_at FROM orders o JOIN attempts a ON a.id = o.attempt_id
-        WHERE o.proved <> (a.proved_at IS NOT NULL)""",
+        JOIN checkouts c ON c.id = o.checkout_id
+        WHERE o.proved <> CASE WHEN c.shares = 0 THEN a.proved_at IS NOT NULL ELSE NOT EXISTS (SELECT 1 FROM checkouts s
+            JOIN attempts b ON b.id = s.paid_by WHERE s.group_id = c.id AND b.proved_at IS NULL) END""",
     ),
     check(
         10, "disputes_follow_orders", "an order is DISPUTED while it has an open dispute, and only then", "orders",
         """SELECT 'order:' || o.id, o.state, coalesce(d.n, 0) AS open_disputes FROM orders o
         LEFT JOIN (SELECT order_id, count(*) AS n FROM disputes WHERE state IN ('OPEN', 'ANSWERED') GROUP BY order_id) d ON d.order_id = o.id
-        WHERE coalesce(d.n, 0) <> CASE WHEN o.state = 'DISPUTED' THEN 1 ELSE 0 END""",
+        WHERE coalesce(d.n, 0) <> CASE WHEN o.state = 'DISPUTED' OR (o.state = 'FROZEN' AND EXISTS (SELECT 1 FROM chargebacks c
+            WHERE c.order_id = o.id AND c.state = 'OPEN' AND c.before = 'DISPUTED')) THEN 1 ELSE 0 END""",
     ),
     Check(10, "timers_are_right", "each order's timer is the one that its own instants ask for", counted("orders WHERE due IS NOT NULL"), _timers),
 )  # fmt: skip

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from domain.ids import AttemptId, FileId, OrganizationId, PersonId
+from domain.by_hand import Told
+from domain.ids import AttemptId, CheckoutId, FileId, OrganizationId, PersonId
+from domain.late import LatePolicy
 from domain.life import AttemptState
 from domain.money import Money
 from domain.order import Order, Reason
-from domain.payment import Ability, Attempt, Method, Notice, Outcome, Proof, Reply
+from domain.payment import Ability, About, Attempt, Method, Notice, Outcome, Proof, Reply
 from domain.person import Channel, ChannelKind, ChannelState, Language, Member, Organization, Person, Role
 from domain.phone import Phone
 from domain.ports import Unit
@@ -24,9 +26,10 @@ from payloom.audit import Report, audit, reader
 from payloom.settings import Settings
 from storage.statements import POSTGRES, Session
 from tests.storage.ground import AUDIT_KEY, NOON, StillClock, Store, raw
-from usecases import checkouts, disputes, links, orders, payments, refunds, settlement
+from usecases import checkouts, disputes, escrow, group, links, orders, payments, refunds, settlement, strays
 from usecases.checkouts import NewCheckout
-from usecases.gateways import save_credentials
+from usecases.gateways import PLATFORM, save_credentials
+from usecases.late import refund_late
 from usecases.seals import seal_trail
 
 ABILITY = Ability("daraja", frozenset({Method.MPESA}), frozenset({"KES"}), {"KES": 100}, 100, 25_000_000, True, Proof.HINT)
@@ -169,12 +172,68 @@ def hard_sales(unit: Unit, world: World) -> None:
     settlement.record_fetch(unit, void.attempt_id, Reply(Outcome.DECLINED, result="no_such_payment"))
 
 
+def banks(unit: Unit, world: World) -> None:
+    """Chargebacks: one open, one won, one lost, one after the release."""
+    ends = {"bank_asks": (), "bank_won": (Outcome.DECLINED,), "bank_lost": (Outcome.SUCCEEDED,)}
+    for name, outcomes in ends.items():
+        order = sell(unit, world, name)
+        for outcome in (Outcome.PENDING, *outcomes):
+            settlement.apply_notice(unit, _bank(order, name, outcome))
+    late = sell(unit, world, "bank_late")
+    orders.confirm_delivery(unit, AMINA, late.number)
+    settlement.apply_notice(unit, _bank(late, "bank_late", Outcome.PENDING))
+
+
+def parts(unit: Unit, world: World) -> None:
+    """A part taken of what is held, asked, won and lost, and released or refunded after; of a dispute; a part given back elsewhere; a debt."""
+    part, rest = Money(100_000, "KES"), Money(150_000, "KES")
+    for name, outcomes in {"part_asks": (), "part_won": (Outcome.DECLINED,), "part_lost": (Outcome.SUCCEEDED,)}.items():
+        order = sell(unit, world, name)
+        for outcome in (Outcome.PENDING, *outcomes):
+            settlement.apply_notice(unit, _bank(order, name, outcome, part))
+    orders.confirm_delivery(unit, AMINA, number(unit, world, "part_lost"))
+    argued = sell(unit, world, "part_argued")
+    disputes.open_dispute(unit, AMINA, argued.number, Reason.BROKEN, "", ())
+    settlement.apply_notice(unit, _bank(argued, "part_argued", Outcome.PENDING, part))
+    twice = sell(unit, world, "part_twice")
+    for case, money in (("part_one", part), ("part_two", rest)):
+        settlement.apply_notice(unit, _bank(twice, case, Outcome.PENDING, money))
+    for case, money in (("part_one", part), ("part_two", rest)):
+        settlement.apply_notice(unit, _bank(twice, case, Outcome.SUCCEEDED, money))
+    back = sell(unit, world, "part_back")
+    settlement.apply_notice(unit, replace(_bank(back, "re_elsewhere", Outcome.SUCCEEDED, part), about=About.REFUND))
+    orders.cancel_order(unit, AMINA, back.number)
+    debts(unit, world)
+
+
+def debts(unit: Unit, world: World) -> None:
+    """Banks take more than the wallet has; the next release pays a part of it; one gives its part up; another debt stays."""
+    order = sell(unit, world, "owing")
+    orders.confirm_delivery(unit, AMINA, order.number)
+    cases = 0
+    while not unit.books.balance(f"receivable:{SHOP}"):
+        settlement.apply_notice(unit, _bank(order, f"owing_{cases}", Outcome.PENDING))
+        cases += 1
+    orders.confirm_delivery(unit, AMINA, sell(unit, world, "paying").number)
+    settlement.apply_notice(unit, _bank(order, "owing_0", Outcome.DECLINED))
+    while not unit.books.balance(f"receivable:{SHOP}").get("KES"):
+        settlement.apply_notice(unit, _bank(order, f"owing_{cases}", Outcome.PENDING))
+        cases += 1
+
+
+def _bank(order: Order, case: str, outcome: Outcome, money: Money | None = None) -> Notice:
+    key = f"{case}:{outcome}"
+    return Notice(
+        "daraja", key, "event", outcome, Proof.PROOF, order.attempt_id, money=money, about=About.CHARGEBACK, refund_ref=case
+    )  # fmt: skip
+
+
 def number(unit: Unit, world: World, name: str) -> str:
     return unit.orders.get(world.orders[name]).number  # type: ignore[arg-type]
 
 
 def odd_money(unit: Unit, world: World) -> None:
-    """Double, short, more than asked, late, cancelled, failed, unanswered."""
+    """Double, short, more than asked, late, cancelled, failed, unanswered, and what names nothing of ours."""
     for name, code, minor in (("short", "goods", 100_000), ("surplus", "goods", 300_000)):
         attempt = begin(unit, world.codes[code], name)
         paid(unit, attempt, minor)
@@ -193,19 +252,57 @@ def odd_money(unit: Unit, world: World) -> None:
     late = begin(unit, world.codes["goods"], "late")
     checkouts.cancel_checkout(unit, late.checkout_id, AMINA)
     paid(unit, late)
+    escrow.accept_late(unit, SELLER, late_number(unit, late))
+    waits, back = (begin(unit, world.codes["goods"], name) for name in ("late_waits", "late_back"))
+    for attempt in (waits, back):
+        checkouts.cancel_checkout(unit, attempt.checkout_id, AMINA)
+        paid(unit, attempt)
+    refund_late(unit, SELLER, late_number(unit, back))
     never = begin(unit, world.codes["direct"], "refused_late")
     checkouts.cancel_checkout(unit, never.checkout_id, AMINA)
     shop = unit.organizations.get(OTHER_SHOP)
-    shop = unit.organizations.save(replace(shop, late_money="refund"))
+    shop = unit.organizations.save(replace(shop, late_money=LatePolicy.REFUND))
     paid(unit, never)
     begin(unit, world.codes["goods"], "ringing")
-    world.attempts |= {"double": first.id, "late": late.id, "refused_late": never.id}
+    strays.keep_apart(unit, PLATFORM, Told("SKL41BC22D", Money(70_000, "KES"), "600100", "no such account"))
+    world.attempts |= {"late_waits": waits.id, "late_back": back.id, "double": first.id, "late": late.id, "refused_late": never.id}
+
+
+def friends(unit: Unit, world: World) -> None:
+    """Groups: one half paid, one whose time was over, one that is an order, one that went back, one of which a bank took a share."""
+    for name in ("group_open", "group_over", "group_full", "group_back", "group_bank"):
+        new = NewCheckout(name, world.codes["goods"], 1, "Amina", "Kilimani", "", Phone("+254712345678"), "en", "web", BUYER, shares=3)
+        whole = group.start_group(unit, new, {"daraja": ABILITY})
+        world.checkouts[name] = whole.id
+        for count in (1,) if name in {"group_open", "group_over"} else (1, 2):
+            key = f"{name}:{count}"
+            phone = Phone(f"+2547{int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10**8:08}")
+            share = group.NewShare(key, count, "Friend", Method.MPESA, phone, "en", "web")
+            attempt = sent(unit, group.take_share(unit, whole.id, share, {"daraja": ABILITY}))
+            paid(unit, attempt, attempt.money.amount_minor)
+            world.attempts[f"{name}.{count}"] = attempt.id
+        order = unit.orders.of_checkout(whole.id)
+        if order is not None:
+            world.orders[name] = order.id
+    group.cancel_group(unit, CheckoutId(world.checkouts["group_over"]), AMINA)
+    orders.cancel_order(unit, AMINA, number(unit, world, "group_back"))
+    for count in (1, 2):
+        returned(unit, AttemptId(world.attempts[f"group_back.{count}"]))
+    settlement.apply_notice(
+        unit, replace(_bank(unit.orders.get(world.orders["group_bank"]), "group_bank", Outcome.PENDING), attempt_id=AttemptId(world.attempts["group_bank.1"]))  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def late_number(unit: Unit, attempt: Attempt) -> str:
+    late = unit.late.of_attempt(attempt.id)
+    assert late is not None
+    return late.number
 
 
 async def lived(store: Store, clock: StillClock) -> World:
     """A house in which everything happened, a little later for each story; sealed at the end, and once more."""
     world = await store.write(found)
-    for story in (good_sales, hard_sales, odd_money):
+    for story in (good_sales, hard_sales, odd_money, banks, parts, friends):
         clock.at += timedelta(minutes=15)
         await store.write(story, world)
         clock.at += timedelta(seconds=30)

@@ -241,6 +241,29 @@ def strange_state(session: Session, world: World) -> list[tuple[int, str]]:
     return [(10, f"link:{one(session, 'SELECT max(id) FROM links')}")]
 
 
+def late_money_decided_by_hand(session: Session, world: World) -> list[tuple[int, str]]:
+    late = one(session, f"SELECT id FROM late_money WHERE attempt_id = {world.attempts['late_waits']}")
+    session.plain(f"UPDATE late_money SET state = 'REFUNDED', ended_at = created_at WHERE id = {late}")
+    return [(5, f"late:{late}")]
+
+
+def late_money_undecided_by_hand(session: Session, world: World) -> list[tuple[int, str]]:
+    """So that the clock would give it back a second time."""
+    decided = session.plain("SELECT id FROM late_money WHERE state <> 'WAITING'").fetchall()
+    session.plain("UPDATE late_money SET state = 'WAITING', ended_at = NULL")
+    assert len(decided) > 1
+    return [(5, f"late:{late}") for (late,) in decided]
+
+
+def late_money_taken_twice(session: Session, world: World) -> list[tuple[int, str]]:
+    """The entry that took it out of suspense is gone: it would be there to be given back."""
+    taken = entry(session, "late_accepted", f"attempt:{world.attempts['late']}")
+    session.plain(f"DELETE FROM postings WHERE entry_id = {taken}")
+    session.plain(f"DELETE FROM entries WHERE id = {taken}")
+    late = one(session, f"SELECT id FROM late_money WHERE attempt_id = {world.attempts['late']}")
+    return [(5, f"attempt:{world.attempts['late']}"), (5, f"late:{late}")]
+
+
 def record_edited(session: Session, world: World) -> list[tuple[int, str]]:
     record = one(session, f"SELECT id FROM audit WHERE subject = 'sale:{world.checkouts['completed']}' AND action = 'order_shipped'")
     session.plain(f"UPDATE audit SET actor = 'staff:99@web' WHERE id = {record}")
@@ -302,7 +325,8 @@ TAMPERS: list[Tamper] = [
     fee_of_no_percentage, wallet_edited, wallet_below_zero, unknown_account, order_completed_by_hand, escrow_edited, order_total_raised,
     attempt_succeeded_by_hand, event_without_effect, checkout_paid_twice, second_order, receipt_used_twice, two_live_attempts,
     refund_done_by_hand, refund_deleted, message_deleted, message_left_lying, evidence_linked_again, evidence_given_away, dispute_moved,
-    order_moved, link_deleted, timer_put_off, strange_state, record_edited, record_not_even_json, record_deleted, tail_deleted,
+    order_moved, link_deleted, timer_put_off, strange_state,
+    late_money_decided_by_hand, late_money_undecided_by_hand, late_money_taken_twice, record_edited, record_not_even_json, record_deleted, tail_deleted,
     whole_story_deleted, record_inserted, seal_edited, seal_deleted, seal_made_anew,
 ]  # fmt: skip
 
@@ -332,8 +356,8 @@ async def test_nothing_of_the_trail_is_ours_with_another_key(house: Lived) -> No
 def test_the_tampering_is_of_every_table_that_holds_money_or_its_story() -> None:
     """A table that is added has to be thought of here as well."""
     thought_of = {
-        "answered", "api_keys", "attempts", "audit", "audit_seals", "cards", "channels", "checkouts", "codes", "conversations", "disputes",
-        "entries", "files", "gateway_settings", "inbox", "limits", "link_days", "links", "marks", "members", "orders", "organizations", "outbox",
-        "paces", "payments", "persons", "postings", "refunds", "wallets", "webhook_deliveries", "webhook_endpoints", "webhook_events",
+        "answered", "api_keys", "attempts", "audit", "audit_seals", "cards", "channels", "chargebacks", "checkouts", "codes", "conversations", "differences", "disputes",
+        "entries", "files", "gateway_settings", "inbox", "late_money", "limits", "link_days", "links", "lookups", "marks", "members", "orders", "organizations", "outbox",
+        "paces", "payments", "persons", "postings", "readings", "refunds", "strays", "wallets", "webhook_deliveries", "webhook_endpoints", "webhook_events",
     }  # fmt: skip
     assert {table.name for table in metadata.tables.values()} == thought_of

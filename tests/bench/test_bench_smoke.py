@@ -43,8 +43,9 @@ def data(tmp_path: Path, sqlite_template: Path) -> Path:
     return folder
 
 
-def test_the_floor_writes_the_rows_that_we_write(data: Path) -> None:
-    ours = stock.make(data, f"sqlite+aiosqlite:///{data}/ours.db", 8)
+@pytest.mark.parametrize("gateway", ["daraja", "stripe"])
+def test_the_floor_writes_the_rows_that_we_write(data: Path, gateway: str) -> None:
+    ours = stock.make(data, f"sqlite+aiosqlite:///{data}/ours.db", 8, gateway=gateway)
     theirs = ours.elsewhere(stock.copy_sqlite(ours.database_url, data / "floor.db"))
     before = rows.read(ours)
     with house_on(ours) as house:
@@ -75,8 +76,10 @@ def test_settling_is_measured_on_both_engines(
     figures = figures_of(capsys, "settle", sales=12, rounds=1, callers=(4,))
     assert [figure["case"] for figure in figures] == [
         "SQLite, 4 at once",
+        "SQLite, Stripe, 4 at once",
         "PostgreSQL, 4 at once, 2 web processes",
         "PostgreSQL, 4 at once",
+        "PostgreSQL, Stripe, 4 at once, 2 web processes",
     ]
     assert all(figure["ratio"] > 0 for figure in figures)
 

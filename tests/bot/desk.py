@@ -17,6 +17,7 @@ from domain.payment import Notice, Outcome, Proof, Reply
 from domain.person import ChannelKind, Conversation, Language, Person
 from domain.ports import Unit
 from gateways.messages.markup import plain, visible
+from payloom.carriers import OWN_FIELDS
 from storage.statements import SQLITE, Session
 from storage.unit import SqlUnit
 from tests.factories import ABILITIES, Street
@@ -46,7 +47,7 @@ class Desk:
 
     def turn(self, heard: Heard) -> Said:
         """By a new engine, for a restart changes nothing; what was shown is checked, and arrives."""
-        said: Said = self.street.do(Engine(DIALOGS, ABILITIES).turn, heard, GATEWAY)
+        said: Said = self.street.do(Engine(DIALOGS, ABILITIES, fields=OWN_FIELDS).turn, heard, GATEWAY)
         assert said.screen is not None or said.toast, f"{heard} was answered with nothing"
         if said.screen is not None:
             check_screen(said.screen, said.version)
@@ -99,7 +100,7 @@ class Desk:
         ground.connection.execute("BEGIN")
         unit = SqlUnit(Session(ground.connection, SQLITE), ground.around)
         try:
-            yield lambda heard: Engine(DIALOGS, ABILITIES).turn(unit, heard, GATEWAY)
+            yield lambda heard: Engine(DIALOGS, ABILITIES, fields=OWN_FIELDS).turn(unit, heard, GATEWAY)
             unit.flush()
         finally:
             ground.connection.execute("ROLLBACK")
@@ -127,12 +128,12 @@ class Desk:
 
     def sweep(self) -> None:
         """The jobs: timers of orders, refunds carried out, checkouts expired."""
-        from usecases.checkouts import expire_checkout  # noqa: PLC0415 - beside its use
+        from usecases.group import expire  # noqa: PLC0415 - beside its use
 
         for order_id in self.street.do(due_orders, 100):
             self.street.do(run_order_timer, order_id)
         for checkout_id in self.street.do(due_checkouts, 100):
-            self.street.do(expire_checkout, checkout_id)
+            self.street.do(expire, checkout_id)
         for refund_id in self.street.do(due_refunds, 100):
             call = self.street.do(begin_refund, refund_id, True)
             if call is not None and call.refund.state is RefundState.SENDING:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.dialog import Answer, Kind, Screen, Step, Turn
 from bot.dialogs import DIALOGS
-from bot.engine import Engine, Heard, Said
+from bot.engine import Engine, Heard, Said, delivered
 from bot.mouths.telegram import GATEWAY
 from domain.errors import NotFound
 from domain.ids import PersonId
@@ -105,6 +105,15 @@ def test_old_buttons_of_every_earlier_screen_do_nothing(desk: Desk) -> None:
         assert said.screen is None
         assert said.toast
     assert desk.street.ground.snapshot() == before
+
+
+def test_a_screen_that_was_overtaken_on_its_way_loses_its_buttons_when_it_is_pressed(desk: Desk) -> None:
+    """K1: a crash or a slow answer can leave an older screen below the one that counts; the one that counts, or may count, keeps its buttons."""
+    old = desk.say(SELLER, "/sell").version
+    now = desk.say(SELLER, "Bag")
+    for known, pressed, stripped in ((None, "t:11", None), ("t:10", "t:10", None), ("t:10", "t:11", "t:11")):
+        desk.street.do(delivered, now, ChannelKind.TELEGRAM, known)
+        assert desk.turn(desk.heard(SELLER, Answer(Kind.CHOICE, "home"), version=old, pressed_ref=pressed)).strip_ref == stripped
 
 
 def test_cards_pressed_twice_say_done_and_move_the_order_once(desk: Desk) -> None:

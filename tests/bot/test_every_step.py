@@ -10,20 +10,26 @@ import pytest
 
 from bot.dialog import Answer, Kind
 from bot.dialogs import DIALOGS
+from bot.dialogs.late import PRESSES
 from bot.engine import Engine, Heard
 from domain.ids import PersonId
+from domain.late import Late, LatePolicy
 from domain.life import OrderState
 from domain.order import Order, OrderAct, Reason
 from domain.person import ChannelKind, Language
 from gateways.messages.markup import plain
+from payloom.carriers import OWN_FIELDS
 from templates.words import words
 from tests.bot.desk import DOCUMENT, PICTURE, Desk, answer_to, check_screen
 from tests.factories import ABILITIES, BUYER, OTHER_OWNER, OTHER_PHONE, OWNER, PRICE, STAFF, buyer, owner, staff
+from usecases.checkouts import cancel_checkout
 from usecases.disputes import open_dispute, refund_dispute
+from usecases.gateways import seal_draft
+from usecases.group import start_group
 from usecases.orders import confirm_delivery, mark_delivered, ship_order
 
 STEPS = [(dialog, step) for dialog, steps in DIALOGS.items() for step in steps]
-SELLING = {"sell", "links", "orders", "wallet"}
+SELLING = {"sell", "links", "orders", "late", "wallet", "settings", "gateway"}
 TEXTS = (
     "hello", "2500", "١٥٠٠", "Red sneakers 2500", "Bag 1.500", "PL-AAAAA", "pl 7k2qd", "0712 345 678", "+254 722 000 000", "123 456", "3",
     "0", "-1", "NaN", "1e999", "²", "x" * 5000, "\x00\x01\u202e", "🎉" * 50, "<b>bold</b> & %s %(name)s", "' OR 1=1 --", "skip", "Skip",
@@ -44,7 +50,8 @@ def things(order: Order, theirs: Order) -> list[str]:
     """Presses on cards: every act on the own order, on somebody else's, on none; and data that no card ever had."""
     acts = [*OrderAct, "card", "tracking", "done", "problem_words", "", "frobnicate", "\x00"]
     numbers = [order.number, theirs.number, "00000000", "١٢٣٤٥٦٧٨", "", "x" * 8]
-    return [f"o:{number}:{act}" for number, act in itertools.product(numbers, acts)] + ["o:", "o::::", "o:" + "9" * 61]
+    late = [f"o:{number}:{act}" for number, act in itertools.product((order.number, "00000000", ""), PRESSES)]
+    return [f"o:{number}:{act}" for number, act in itertools.product(numbers, acts)] + late + ["o:", "o::::", "o:" + "9" * 61]
 
 
 def answers(desk: Desk, who: int, keys: list[str], order: Order, theirs: Order) -> list[Heard]:
@@ -75,8 +82,23 @@ def data_of(desk: Desk, order: Order) -> dict[str, Any]:
     return {
         "name": "Sneakers", "price": PRICE.amount_minor, "currency": "KES", "description": "Soft", "stock": 3, "code": link.code, "quantity": 2,
         "address": "Kilimani", "phone": "+254712345678", "checkout": checkout, "number": order.number, "reason": str(Reason.BROKEN),
-        "words": "It is torn", "courier": "Rider Otieno", "field": "name", "options": [150_000, 150],
+        "words": "It is torn", "courier": "Rider Otieno", "field": "name", "options": [150_000, 150], "late": late_money(desk).number,
+        "group": desk.street.do(start_group, desk.street.new_checkout(link, shares=3), ABILITIES).id, "count": 1,
+        "gateway": "daraja", "at": 4, "typed": desk.street.do(seal_draft, OWNER, "daraja", {"consumer_key": "k"}),
     }  # fmt: skip
+
+
+def late_money(desk: Desk) -> Late:
+    """Money that came after the buyer went away, and waits for the shop."""
+    street = desk.street
+    street.settings(late_money=LatePolicy.ASK)
+    attempt = street.ringing(street.checkout(phone=OTHER_PHONE))
+    street.do(cancel_checkout, attempt.checkout_id, buyer)
+    street.tell(street.success(attempt))
+    street.settings(late_money=LatePolicy.ACCEPT)
+    late = street.do(lambda unit: unit.late.of_attempt(attempt.id))
+    assert late is not None
+    return late  # type: ignore[no-any-return]
 
 
 def order_in(desk: Desk, state: str) -> Order:
@@ -111,7 +133,9 @@ def test_every_step_speaks_every_language(desk: Desk, dialog: str, step: str, st
     said = []
     for language in Language:
         desk.put(who, dialog, step, data, language)
-        shown = desk.street.do(lambda unit: Engine(DIALOGS, ABILITIES).again(unit, unit.people.get(PersonId(who)), ChannelKind.TELEGRAM))
+        shown = desk.street.do(
+            lambda unit: Engine(DIALOGS, ABILITIES, fields=OWN_FIELDS).again(unit, unit.people.get(PersonId(who)), ChannelKind.TELEGRAM)
+        )
         check_screen(shown.screen, shown.version)
         said.append(plain(shown.screen.text))
     assert len(set(said)) == 3 or (dialog, step) == ("start", "language"), f"two languages say the same: {said}"
@@ -142,7 +166,9 @@ def test_every_step_answers_everything_with_a_screen_or_a_word(desk: Desk, dialo
 
 def offered(desk: Desk, who: int) -> list[str]:
     """The keys on the screen where they stand."""
-    shown = desk.street.do(lambda unit: Engine(DIALOGS, ABILITIES).again(unit, unit.people.get(PersonId(who)), ChannelKind.TELEGRAM))
+    shown = desk.street.do(
+        lambda unit: Engine(DIALOGS, ABILITIES, fields=OWN_FIELDS).again(unit, unit.people.get(PersonId(who)), ChannelKind.TELEGRAM)
+    )
     return [choice.key for row in shown.screen.rows for choice in row if choice.key and not choice.key.startswith("o:")]
 
 

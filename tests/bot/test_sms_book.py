@@ -21,6 +21,7 @@ from domain.ports import Message, Unit
 from gateways.messages.sms import words_of
 from tests.bot.desk import Desk
 from tests.bot.smsphone import MOST_SEGMENTS, SmsPhone, phone_of
+from tests.bot.test_every_step import late_money
 from tests.factories import BUYER, OWNER
 
 BOOK = Path(__file__).parents[2] / "docs" / "texts.md"
@@ -33,10 +34,10 @@ it so. `tests/bot/test_sms_book.py` makes this page and keeps it true (`PAYLOOM_
 texted back, is said in [decisions/0013-what-an-sms-may-do.md](decisions/0013-what-an-sms-may-do.md).
 """
 SPELT = {
-    Language.EN: ("SELL", "SHIP", "DELIVERED", "TRACK", "PROBLEM", "YES", "BAL", "ORDERS", "LINKS", "HELP", "BUY", "CANCEL"),
-    Language.SW: ("UZA", "TUMA", "IMEFIKA", "FUATILIA", "SHIDA", "NDIYO", "SALIO", "ODA", "LINKI", "MSAADA", "NUNUA", "GHAIRI"),
-    Language.AR: ("بيع", "شحن", "وصل", "تتبع", "مشكلة", "نعم", "رصيد", "طلبات", "روابط", "مساعدة", "شراء", "إلغاء"),
-}
+    Language.EN: ("SELL", "SHIP", "DELIVERED", "TRACK", "PROBLEM", "YES", "BAL", "ORDERS", "LINKS", "HELP", "BUY", "CANCEL", "ACCEPT", "REFUND"),
+    Language.SW: ("UZA", "TUMA", "IMEFIKA", "FUATILIA", "SHIDA", "NDIYO", "SALIO", "ODA", "LINKI", "MSAADA", "NUNUA", "GHAIRI", "KUBALI", "RUDISHA"),
+    Language.AR: ("بيع", "شحن", "وصل", "تتبع", "مشكلة", "نعم", "رصيد", "طلبات", "روابط", "مساعدة", "شراء", "إلغاء", "قبول", "استرداد"),
+}  # fmt: skip
 
 
 @dataclass
@@ -127,6 +128,14 @@ def trouble(page: Page) -> None:
         page.write(phone, words)
 
 
+def coming_late(page: Page) -> None:
+    """A payment that came after its time: the seller takes one and gives one back, each by a word and the number that is texted back."""
+    phone, taken, back = page.phone(OWNER, SELLER), late_money(page.desk), late_money(page.desk)
+    for word, late in (("ACCEPT", taken), ("REFUND", back)):
+        page.write(phone, f"{page.word(word)} {late.number[-4:]}")
+        page.write(phone, phone.code())
+
+
 def not_understood(page: Page) -> None:
     """No such order, too few digits, nothing to confirm, taking money out."""
     phone = page.phone(OWNER, SELLER)
@@ -138,7 +147,7 @@ def _paid(page: Page) -> Order:
     return page.desk.street.paid()
 
 
-TALKS: tuple[Callable[[Page], None], ...] = (somebody_new, selling, buying, working, confirming, trouble, not_understood)
+TALKS: tuple[Callable[[Page], None], ...] = (somebody_new, selling, buying, working, confirming, trouble, coming_late, not_understood)
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,10 @@ def settings(database_url: str, **more: str) -> dict[str, str]:
         "telegram_api_base": NOBODY,
         "telegram_username": "payloom_bot",
         "mpesa_api_base": NOBODY,
+        "stripe_api_base": NOBODY,
+        "paypal_api_base": NOBODY,
+        "paytabs_api_base": NOBODY,
+        "moyasar_api_base": NOBODY,
         **more,
     }
     return {f"PAYLOOM_{name.upper()}": value for name, value in given.items()}

@@ -10,13 +10,16 @@ from domain.ids import OrganizationId, PersonId
 from domain.life import RefundState
 from domain.money import Money
 from domain.order import Reason
-from domain.payment import Outcome, Reply
+from domain.payment import Method, Notice, Outcome, Proof, Reply
+from domain.phone import Phone
 from domain.ports import Unit
 from domain.rights import Actor, Party
 from tests.cli.ground import House
 from tests.cli.test_admin import done_in, shop
+from tests.fakes import ABILITY
 from tests.web.api.ground import sell
-from usecases import disputes, links, refunds
+from usecases import checkouts, disputes, links, payments, refunds, settlement
+from usecases.checkouts import NewCheckout
 from usecases.gateways import save_credentials
 
 BUYER = Actor(Party.BUYER, "telegram", PersonId(9))
@@ -84,3 +87,53 @@ def test_a_failed_refund_waits_for_a_person_is_sent_again_and_confirmed(house: H
     assert (done.code, "only a failed or unanswered one" in done.err) == (1, True)
     found = house.ask("audit", "--json").data["findings"]
     assert [one for one in found if one["broken"]] == []
+
+
+def late_money(house: House, stock: int = 2) -> list[str]:
+    """Two buyers of one shop pay after they went away; returns the numbers of what waits for the shop."""
+    number = OrganizationId(int(shop(house)))
+
+    def work(unit: Unit) -> list[str]:
+        save_credentials(unit, Actor(Party.ADMIN, "admin"), "daraja", {"short_code": "600000"}, tested=True)
+        link = links.create_link(
+            unit, Actor(Party.OWNER, "web", PersonId(7), number), links.NewLink("k", "Lamp", Money(250_000, "KES"), stock=stock)
+        )
+        for key in ("c1", "c2"):
+            phone = Phone(f"+25471234567{key[1]}")
+            attempt = payments.buy(
+                unit, NewCheckout(key, link.code, 1, "Amina", "", "", phone, "en", "web"), Method.MPESA, {"daraja": ABILITY}
+            )
+            payments.begin_attempt(unit, attempt.id)
+            checkouts.cancel_checkout(unit, attempt.checkout_id, BUYER)
+            paid = Notice("daraja", key, "stk", Outcome.SUCCEEDED, Proof.PROOF, attempt.id, receipt=key, money=attempt.money)
+            settlement.apply_notice(unit, paid)
+        return [late.number for late in unit.late.waiting(number, 10)]
+
+    return list(done_in(house, work))
+
+
+def test_late_money_is_decided_at_the_desk_for_a_seller_who_cannot(house: House) -> None:
+    """N2"""
+    taken, back = late_money(house)
+    listed = house.admin("late", "list", "--json").data
+    assert [(one["number"], one["amount"]) for one in listed] == [(taken, "2500.00 KES"), (back, "2500.00 KES")]
+    assert house.admin("late", "accept", taken, "--json").data == {"late": taken, "order": taken, "state": "PAID"}
+    assert house.admin("late", "refund", back, "--json").data == {"late": back, "state": "REFUNDED"}
+    assert house.admin("late", "list").out.strip() == "no late money waits"
+    for words, why in (
+        (("accept", back), "only what waits"),
+        (("refund", taken), "only what waits"),
+        (("accept", "00000000"), "no late money"),
+    ):
+        done = house.admin("late", *words)
+        assert (done.code, why in done.err) == (1, True), done.err
+    found = house.ask("audit", "--json").data["findings"]
+    assert [one for one in found if one["broken"]] == []
+
+
+def test_late_money_for_goods_that_are_gone_is_not_accepted_at_the_desk(house: House) -> None:
+    first, second = late_money(house, stock=1)
+    assert house.admin("late", "accept", first).code == 0
+    done = house.admin("late", "accept", second)
+    assert (done.code, "goods are not there any more" in done.err) == (1, True)
+    assert [one["number"] for one in house.admin("late", "list", "--json").data] == [second]

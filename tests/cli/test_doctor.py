@@ -31,6 +31,16 @@ CANARIES = {
     "at_callback_secret": "CANARY-phones-callbacks",
     "smtp_url": "smtp+plain://me:CANARY-mail-password@127.0.0.1:9",
     "mail_callback_secret": "CANARY-mail-callbacks",
+    "stripe_secret_key": "sk_test_CANARY",
+    "stripe_webhook_secret": "whsec_CANARY",
+    "stripe_webhook_secret_before": "whsec_CANARY_before",
+    "paypal_client_secret": "CANARY-paypal-secret",
+    "paytabs_server_key": "CANARY-paytabs-key",
+    "paytabs_server_key_before": "CANARY-paytabs-key-before",
+    "moyasar_secret_key": "sk_test_CANARYmoyasar",
+    "moyasar_webhook_secret": "CANARY-moyasar-webhook",
+    "moyasar_webhook_secret_before": "CANARY-moyasar-webhook-before",
+    "telegram_provider_token": "4242:TEST:CANARY-provider",
 }
 
 

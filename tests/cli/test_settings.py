@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from domain.errors import CannotPay
+from domain.money import Money
+from domain.payment import Method, check_payable
+from gateways.http import Http
+from payloom.carriers import every_gateway
 from payloom.settings import BadSettings, Settings, hide_secrets, load, look, masked, missing, origins, secret_values
 from payloom.settingsbook import GROUPS, env_example, is_secret, markdown
 from tests.cli.ground import KEY, ROOT, House, payloom, settings
+from tests.storage.ground import StillClock
 
 
 def test_every_setting_is_described_once() -> None:
@@ -107,3 +114,32 @@ def test_a_complete_run_has_no_problem() -> None:
     assert load(**given).telegram_username == "payloom_bot"
     with pytest.raises(BadSettings):
         load(**{**given, "secret_key": "short"})
+
+
+@pytest.mark.parametrize(
+    ("given", "gateway", "money", "payable"),
+    [
+        ({}, "stripe", Money(5_000, "UGX"), False),
+        ({"stripe_ugx_decimals": "2"}, "stripe", Money(5_000, "UGX"), True),
+        ({"stripe_ugx_decimals": "0"}, "stripe", Money(5_000, "UGX"), True),
+        ({}, "paytabs", Money(1_505, "KWD"), True),
+        ({"paytabs_thousandths": False}, "paytabs", Money(1_505, "KWD"), False),
+        ({"paytabs_thousandths": False}, "paytabs", Money(1_500, "KWD"), True),
+    ],
+)
+def test_what_providers_do_not_say_for_certain_is_a_setting(given: dict[str, Any], gateway: str, money: Money, payable: bool) -> None:
+    """G8: before anything starts. What is not certain and not told is not taken."""
+    built = every_gateway(Settings(_env_file=None, **given), Http(), StillClock())  # type: ignore[call-arg]
+    ability = built[gateway].ability
+    try:
+        check_payable(ability, Method.VISA, money)
+    except CannotPay:
+        assert not payable
+    else:
+        assert payable
+
+
+def test_decimals_that_no_provider_has_are_refused_by_name(house: House) -> None:
+    done = house.ask("run", env={**house.env, "PAYLOOM_STRIPE_UGX_DECIMALS": "3"})
+    assert done.code == 2
+    assert "PAYLOOM_STRIPE_UGX_DECIMALS" in done.err

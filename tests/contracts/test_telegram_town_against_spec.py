@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from tests.town.telegram_sides import Sides, picture, running_town
 from town.telegram.params import METHODS, Method
+from town.telegram.service import PROVIDER_TOKEN
 
 Json = dict[str, Any]
 
@@ -107,13 +108,16 @@ class Checked:
 
 async def test_every_object_returned_is_shaped_as_telegram_says(t: Sides) -> None:
     call = Checked(t)
-    allowed = ["message", "edited_message", "callback_query", "inline_query", "chosen_inline_result", "my_chat_member"]
+    allowed = [
+        "message", "edited_message", "callback_query", "inline_query", "chosen_inline_result", "my_chat_member", "pre_checkout_query",
+    ]  # fmt: skip
     await call("getUpdates", allowed_updates=allowed)
     await t.act(1, "profile", last_name="Otieno")
     await t.act(2, "start")
     await _messages(t, call)
     await _account(t, call)
     await _updates(t, call)
+    await _invoices(t, call)
     await call("setWebhook", url="http://127.0.0.1:1/", secret_token="s", ip_address="127.0.0.1", allowed_updates=["message"])
     await t.act(1, "send", text="x")
     await call("getWebhookInfo")
@@ -162,6 +166,24 @@ async def _account(t: Sides, call: Checked) -> None:
     await call("getChat", chat_id=group)
     for user in (1, 2, t.town.telegram.bot_id):
         await call("getChatMember", chat_id=group, user_id=user)
+
+
+async def _invoices(t: Sides, call: Checked) -> None:
+    """An invoice in the chat and one behind a link, the question before it is paid, and the payment."""
+    asked = {
+        "title": "t", "description": "d", "payload": "p", "provider_token": PROVIDER_TOKEN, "currency": "USD",
+        "prices": [{"label": "l", "amount": 500}],
+    }  # fmt: skip
+    number = (await call("sendInvoice", chat_id=1, **asked))["message_id"]
+    await call("createInvoiceLink", **asked)
+    task = asyncio.ensure_future(t.act(1, "pay", message_id=number))
+    async with asyncio.timeout(5):
+        while not t.town.telegram.pre_checkouts:
+            await t.ok("getMe")
+    await call("answerPreCheckoutQuery", pre_checkout_query_id=next(iter(t.town.telegram.pre_checkouts)), ok=True)
+    assert (await task)["state"] == "paid"
+    kinds = {kind for update in await call("getUpdates") for kind in {*update, *update.get("message", {})}}
+    assert {"pre_checkout_query", "successful_payment"} <= kinds
 
 
 async def _updates(t: Sides, call: Checked) -> None:

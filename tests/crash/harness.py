@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from tests.crash.nursery import Nursery
-from tests.crash.plan import Plan, Point, plans, points_of, wanders
+from tests.crash.plan import Plan, Point, plans, points_of, wanders, without_repeats
 from tests.crash.street import Street, street
 
 AT_ONCE: Final = 3
 HOURS_S: Final = 2 * 3600
 NewDatabase = Callable[[], str]
+Choice = Callable[[dict[str, list[str]]], dict[str, list[str]]]
 
 
 class Script(Protocol):
@@ -24,12 +25,11 @@ class Script(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is played: the script of a street, and what is wrong at its end. `turns` begins the names of commits that differ from step to step."""
+    """What is played: the script of a street, and what is wrong at its end."""
 
     script: Callable[[Street], Any]
     faults: Callable[[Any], Awaitable[list[str]]]
     least_points: int
-    turns: str = ""
     phones: bool = False
 
 
@@ -41,8 +41,8 @@ async def play(there: Street, script: Script, plan: Plan) -> None:
         there.second_death = plan.recovery if name in plan.kills else 0
         there.board.step = number
         await step()
-        await (await there.revive()).settle()
-        await (await there.revive()).settle()
+        while not await (await there.revive()).settle():
+            pass
         there.board.target, there.board.countdown = b"", 0
     there.board.step = number + 1
     await there.pass_time(HOURS_S)
@@ -82,9 +82,14 @@ class Harness:
             return points_of(there.points(), names)
 
 
+def kinds(points: set[Point]) -> set[str]:
+    """Their names without how often they came."""
+    return {name.partition("#")[0] for _, name in points}
+
+
 def missed(points: dict[str, list[str]], died_at: set[Point]) -> dict[str, list[str]]:
     """The points at which nothing died yet."""
-    anywhere = {name.partition("#")[0] for _, name in died_at}
+    anywhere = kinds(died_at)
     left = {
         step: [name for name in names if (step, name) not in died_at and not (wanders(name) and name.partition("#")[0] in anywhere)]
         for step, names in points.items()
@@ -92,8 +97,8 @@ def missed(points: dict[str, list[str]], died_at: set[Point]) -> dict[str, list[
     return {step: names for step, names in left.items() if names}
 
 
-async def die_everywhere(home: Nursery, new_database: NewDatabase, piece: Piece, *, once: bool = False) -> None:
-    """A clean run, and as many others as it takes to die at each of its points; `once`: at the first of those that are alike."""
+async def die_everywhere(home: Nursery, new_database: NewDatabase, piece: Piece, where: Choice = without_repeats) -> None:
+    """A clean run, and as many others as it takes to die at each of its points that are chosen."""
     began = time.monotonic()
     harness = Harness(home, new_database, piece)
     clean = await harness.run(Plan(), 1)
@@ -101,36 +106,20 @@ async def die_everywhere(home: Nursery, new_database: NewDatabase, piece: Piece,
     assert harness.deaths == 0
     count = sum(len(names) for names in clean.values())
     assert count >= piece.least_points, f"only {count} points: the harness does not see the sale"
-    wanted = first_of_each(clean, piece.turns) if once else clean
-    runs = 1
+    wanted = left = where(clean)
+    runs, alive = 1, set[Point]()
     for _ in range(4):
-        planned = plans(missed(wanted, harness.died_at), list(clean))
+        planned = plans(left, list(clean))
         await asyncio.gather(*(harness.run(plan, runs + number) for number, plan in enumerate(planned)))
         runs += len(planned)
-    left = missed(wanted, harness.died_at)
+        left = missed(wanted, harness.died_at)
+        alive = {(step, name) for step, names in left.items() for name in names}
+        if kinds(alive) <= kinds(harness.died_at) and len(alive) <= count * SELDOM:
+            break
     took_s = time.monotonic() - began
     sys.stdout.write(
         f"{count} points, {len(harness.died_at)} died at, {harness.deaths} deaths in {runs} runs, {took_s:.0f} s, left {left}\n"
     )
     assert not harness.wrong, "\n".join(harness.wrong)
-    anywhere = {name.partition("#")[0] for _, name in harness.died_at}
-    alive = [(step, name) for step, names in left.items() for name in names]
-    assert [one for one in alive if one[1].partition("#")[0] not in anywhere] == [], "a kind of point at which nothing died"
+    assert kinds(alive) <= kinds(harness.died_at), "a kind of point at which nothing died"
     assert len(alive) <= count * SELDOM, f"nothing died at {left}"
-
-
-def first_of_each(points: dict[str, list[str]], turns: str) -> dict[str, list[str]]:
-    """Each kind of commit or call of a provider where it comes first; the other sale dies at those of Telegram. One whose name begins with `turns`
-    is another thing in each step, and kept in each.
-    """
-    met: set[str] = set()
-    kept: dict[str, list[str]] = {}
-    for step, names in points.items():
-        kept[step] = []
-        for name in names:
-            kind = name.partition("#")[0]
-            alike = f"{step} {kind}" if kind.startswith(turns) else kind
-            if alike not in met and not kind.startswith("telegram:"):
-                met.add(alike)
-                kept[step].append(name)
-    return kept

@@ -6,16 +6,17 @@ needed as the longest step has points.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 WANDERING: Final = ("commit:tick:", "commit:write_visits:", "commit:seal_trail:")
 """Written by timers about every ten seconds, in whatever step that is: to die at one of each anywhere is enough."""
 
-NOT_TOGETHER: Final = (("buy", "pin"), ("buy again", "pin again"), ("pin again", "refund"))
+NOT_TOGETHER: Final = (("buy", "pin"), ("buy again", "pin again"), ("pin again", "refund"), ("pin again", "back"))
 """Pairs of which one run kills in one only. The first two are a known limit, not a shortcut: a prompt whose answer was lost is known by its
-callback only, and Daraja calls once. The third needs the receipt that only the callback of the second brings."""
+callback only, and Daraja calls once. The others need the receipt that only the callback of the second brings."""
+AGAIN: Final = " again"
 
 Point = tuple[str, str]
 
@@ -45,6 +46,28 @@ def points_of(passed: Iterable[tuple[int, str]], steps: Iterable[str]) -> dict[s
         if wanders(name):
             wandering.add(kind)
     return found
+
+
+def without_repeats(points: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What is done a second time, for another buyer, is died at only where the first time passed no such point."""
+    return {
+        step: [name for name in names if name not in points.get(step.removesuffix(AGAIN), ())] if step.endswith(AGAIN) else names
+        for step, names in points.items()
+    }
+
+
+def first_of_each(points: Mapping[str, list[str]], alike: Callable[[str, str], str]) -> dict[str, list[str]]:
+    """Of those that are `alike` (what it gives for a step and the kind of a point) the first one; none that is alike to nothing ("")."""
+    met = {""}
+    kept: dict[str, list[str]] = {}
+    for step, names in points.items():
+        kept[step] = []
+        for name in names:
+            what = alike(step, name.partition("#")[0])
+            if what not in met:
+                met.add(what)
+                kept[step].append(name)
+    return kept
 
 
 def plans(points: Mapping[str, list[str]], steps: Sequence[str]) -> list[Plan]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from telegram.request import BaseRequest, RequestData
 
@@ -96,6 +97,8 @@ class CountedStore:
     def __init__(self, store: Store, points: Points) -> None:
         self._store = store
         self._points = points
+        self._met: WeakKeyDictionary[Session, int] = WeakKeyDictionary()
+        """What `written` said last of a transaction that several units share; a new one has written nothing, and need not be asked."""
 
     async def write(self, unit: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         name, wrote = name_of(unit), False
@@ -103,10 +106,11 @@ class CountedStore:
         def counted(given: Unit, /, *inner: P.args, **named: P.kwargs) -> R:
             nonlocal wrote
             assert isinstance(given, SqlUnit), "the stores of this house run SQL units"
-            before = written(given.session)
+            before = self._met.get(given.session, 0) if given.session.dialect == POSTGRES else written(given.session)
             result = unit(given, *inner, **named)
             given.flush()
-            wrote = written(given.session) > before
+            self._met[given.session] = after = written(given.session)
+            wrote = after > before
             if wrote:
                 self._points.hit(f"commit:{name}:before")
             return result
@@ -136,13 +140,14 @@ class CountedHttp(Http):
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         shown_path: str | None = None,
     ) -> Result:
         name = "/".join(urlsplit(url).path.split("/")[-2:])
         assert self.points is not None, "given to it with the house"
         with self.points.under_way():
             self.points.hit(f"call:{name}:before")
-            result = await super().call(method, url, headers=headers, body=body, form=form, shown_path=shown_path)
+            result = await super().call(method, url, headers=headers, body=body, form=form, content=content, shown_path=shown_path)
             self.points.hit(f"call:{name}:after")
         return result
 

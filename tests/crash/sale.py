@@ -12,9 +12,11 @@ from typing import Final
 from tests.crash.desk import look_into_the_portal
 from tests.crash.people import Chatter, Purchase, T
 from tests.crash.street import Street
+from town.core import Fault
 
 PRICE_MINOR: Final = 250_000
 SHOP: Final = "Mama Amina Shoes"
+REVERSAL_TAKES_S: Final = 60
 Step = tuple[str, Callable[[], Awaitable[None]]]
 
 
@@ -56,6 +58,7 @@ class Sale:
             ("follow again", self.follow_again),
             ("cancel", self.cancel),
             ("refund", self.refund),
+            ("back", self.back),
         )
 
     # -- the shop
@@ -214,16 +217,20 @@ class Sale:
         await self._press(self.amina, T("chat.act.refund"), lambda: self.amina.sees(T("chat.do.yes_refund")), self.numbers["Chipo"])
 
     async def refund(self) -> None:
-        """Amina gives the money back; it is over when Daraja has said so, or when a person at the desk was asked and looked at the portal."""
+        """Amina gives the money back. Daraja takes its time to say how that went, or the next step would be over with this one."""
+        self.street.core.faults.plant(Fault("daraja", "reversal_late_result", 1, {"seconds": REVERSAL_TAKES_S}))
         await self._press(self.amina, T("chat.do.yes_refund"), self._state("Chipo", "REFUNDED"))
 
-        async def back() -> bool | None:
+    async def back(self) -> None:
+        """It is over when Daraja has said so, or when a person at the desk was asked and looked at the portal."""
+
+        async def done() -> bool | None:
             if self.street.one("SELECT state FROM refunds") == "DONE":
                 return True
             await look_into_the_portal(self.street)
             return None
 
-        await self.street.until(back, "the refund is on its way")
+        await self.street.until(done, "the refund is on its way")
 
 
 def sale(street: Street) -> Sale:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+import pytest
+
 from tests.crash.harness import NewDatabase, Piece, die_everywhere
 from tests.crash.nursery import Nursery
+from tests.crash.plan import first_of_each, without_repeats
 from tests.crash.sale import sale
 from tests.crash.verdict import faults
 
@@ -17,6 +20,18 @@ async def test_killed_at_any_point_of_a_sale_on_sqlite_a_restart_continues_it(ho
     await die_everywhere(home, new_sqlite, PIECE)
 
 
+async def test_killed_at_each_kind_of_point_of_every_step_on_postgresql_a_restart_continues_it(
+    home: Nursery, new_postgresql: NewDatabase
+) -> None:
+    """K1, K3, K4, K5, promise 10. What is called alike in one step, and Telegram's calls, of which the other engine dies at each: at the first."""
+    await die_everywhere(home, new_postgresql, PIECE, lambda points: first_of_each(without_repeats(points), _alike))
+
+
+@pytest.mark.soak
 async def test_killed_at_any_point_of_a_sale_on_postgresql_a_restart_continues_it(home: Nursery, new_postgresql: NewDatabase) -> None:
     """K1, K3, K4, K5, promise 10."""
     await die_everywhere(home, new_postgresql, PIECE)
+
+
+def _alike(step: str, kind: str) -> str:
+    return kind if kind.startswith("telegram:") else f"{step} {kind}"

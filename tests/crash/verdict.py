@@ -67,7 +67,7 @@ def _told(sale: Sale) -> list[str]:
         (sale.amina.number, f"Order {brian} completed"),
         (sale.brian.number, "was released to"),
         (sale.amina.number, f"The refund of order {chipo} has arrived"),
-        (sale.chipo.number, f"for order {chipo} is back in your M-Pesa"),
+        (sale.chipo.number, f"for order {chipo} came back to you by M-Pesa"),
     ]
     wrong = []
     for user, words in facts:

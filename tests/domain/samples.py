@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from domain.errors import BadInput
 from domain.ids import AttemptId, CheckoutId, DisputeId, LinkId, OrderId, OrganizationId, PaymentId, PersonId
+from domain.late import DECIDE_WITHIN, Late, LateId, LateState
 from domain.life import AttemptState, DisputeState, EscrowState, LinkState, OrderState
 from domain.link import Link
 from domain.money import Money
@@ -70,6 +71,17 @@ _LINK = Link(
     created_at=START,
     key="k",
 )
+_LATE = Late(
+    id=LateId(4001),
+    number="48213377",
+    attempt_id=AttemptId(3001),
+    checkout_id=CheckoutId(7001),
+    organization_id=OrganizationId(17),
+    money=Money(250000, "KES"),
+    state=LateState.WAITING,
+    created_at=START,
+    decide_by=START + DECIDE_WITHIN,
+)
 
 
 def an_order(**changes: Any) -> Order:
@@ -98,3 +110,7 @@ def read_or_refused(read: Callable[[], R]) -> R | BadInput:
         return read()
     except BadInput as refused:
         return refused
+
+
+def a_late(**changes: Any) -> Late:
+    return replace(_LATE, **changes)

@@ -6,7 +6,7 @@ import pytest
 
 from domain import booking
 from domain.errors import Broken
-from domain.ids import AttemptId, OrderId, OrganizationId, RefundId
+from domain.ids import AttemptId, ChargebackId, OrderId, OrganizationId, RefundId
 from domain.ledger import AccountKind, Entry, LedgerAccount, Posting, transfer
 from domain.life import LIVES
 from domain.money import Money
@@ -75,6 +75,21 @@ ENTRIES = [
     (booking.refund_asked(REFUND, booking.suspense(ATTEMPT), SHOP, SUM, 2), "refund_asked", "refund:71:2", SUSPENSE, TRANSIT),
     (booking.refund_confirmed(REFUND, SHOP, booking.clearing("daraja"), SUM), "refund_confirmed", "refund:71", TRANSIT, CLEARING),
     (booking.refund_failed(REFUND, booking.escrow_account(ORDER), SHOP, SUM), "refund_failed", "refund:71:0", TRANSIT, ESCROW),
+    (booking.refund_returned(REFUND, ATTEMPT, SHOP, booking.clearing("daraja"), SUM), "refund_returned", "refund:71", CLEARING, SUSPENSE),
+    (
+        booking.chargeback(ChargebackId(5), booking.receivable(SHOP), SHOP, booking.clearing("daraja"), SUM),
+        "chargeback",
+        "chargeback:5",
+        "receivable:17",
+        CLEARING,
+    ),
+    (
+        booking.chargeback_won(ChargebackId(5), booking.wallet(SHOP), SHOP, booking.clearing("daraja"), SUM),
+        "chargeback_won",
+        "chargeback:5",
+        CLEARING,
+        "wallet:17",
+    ),
     (booking.refund_failed(REFUND, booking.direct_sales(SHOP), SHOP, SUM, 3), "refund_failed", "refund:71:3", TRANSIT, "direct_sales:17"),
 ]
 
@@ -115,4 +130,9 @@ def test_a_sale_that_is_refunded_leaves_nothing_anywhere() -> None:
 
 def test_everything_a_life_books_is_a_kind_that_can_be_booked() -> None:
     kinds = {row[1] for row in ENTRIES} | {"release"}
-    assert {kind for life in LIVES for move in life.moves for kind in move.books} == kinds - {"capture_direct", "unexpected", "written_off"}
+    assert {kind for life in LIVES for move in life.moves for kind in move.books} == kinds - {
+        "capture_direct",
+        "unexpected",
+        "written_off",
+        "refund_returned",
+    }

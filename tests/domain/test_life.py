@@ -14,7 +14,7 @@ from payloom.lives import draw
 
 AnyLife = Life[Any]
 PAGE = Path(__file__).parents[2] / "docs" / "lives.md"
-BOOKED_KINDS = {"capture", "release", "refund_asked", "refund_confirmed", "refund_failed", "disproved"}
+BOOKED_KINDS = {"capture", "release", "refund_asked", "refund_confirmed", "refund_failed", "disproved", "chargeback", "chargeback_won"}
 
 # from -> to, written down a second time by hand: a row that comes or goes must come or go here as well
 STEPS: dict[str, dict[str, str]] = {
@@ -36,8 +36,10 @@ STEPS: dict[str, dict[str, str]] = {
         "FAILED": "PENDING SUCCEEDED",
         "CANCELLED": "PENDING SUCCEEDED",
         "EXPIRED": "PENDING SUCCEEDED",
-        "SUCCEEDED": "PARTLY_REFUNDED REFUNDED",
-        "PARTLY_REFUNDED": "REFUNDED",
+        "SUCCEEDED": "PARTLY_REFUNDED REFUNDED DISPUTED_BY_BANK",
+        "PARTLY_REFUNDED": "REFUNDED DISPUTED_BY_BANK",
+        "REFUNDED": "DISPUTED_BY_BANK",
+        "DISPUTED_BY_BANK": "SUCCEEDED PARTLY_REFUNDED REFUNDED CHARGED_BACK",
     },
     "attempt": {
         "CREATED": "SENDING FAILED",
@@ -48,16 +50,18 @@ STEPS: dict[str, dict[str, str]] = {
         "EXPIRED": "SUCCEEDED",
     },
     "order": {
-        "PAID": "ACCEPTED SHIPPED DELIVERED COMPLETED DISPUTED REFUNDED VOID",
-        "ACCEPTED": "SHIPPED DELIVERED COMPLETED DISPUTED REFUNDED VOID",
-        "SHIPPED": "DELIVERED COMPLETED DISPUTED VOID",
-        "DELIVERED": "COMPLETED DISPUTED VOID",
-        "DISPUTED": "PAID ACCEPTED SHIPPED DELIVERED COMPLETED REFUNDED VOID",
+        "PAID": "ACCEPTED SHIPPED DELIVERED COMPLETED DISPUTED REFUNDED VOID FROZEN",
+        "ACCEPTED": "SHIPPED DELIVERED COMPLETED DISPUTED REFUNDED VOID FROZEN",
+        "SHIPPED": "DELIVERED COMPLETED DISPUTED REFUNDED VOID FROZEN",
+        "DELIVERED": "COMPLETED DISPUTED REFUNDED VOID FROZEN",
+        "DISPUTED": "PAID ACCEPTED SHIPPED DELIVERED COMPLETED REFUNDED VOID FROZEN",
+        "FROZEN": "PAID ACCEPTED SHIPPED DELIVERED DISPUTED VOID",
     },
     "escrow": {
         "PENDING": "HELD VOID",
-        "HELD": "RELEASED REFUNDED DISPUTED VOID",
-        "DISPUTED": "HELD RELEASED REFUNDED SPLIT VOID",
+        "HELD": "RELEASED REFUNDED DISPUTED VOID FROZEN",
+        "DISPUTED": "HELD RELEASED REFUNDED SPLIT VOID FROZEN",
+        "FROZEN": "HELD DISPUTED CHARGED_BACK",
     },
     "dispute": {"OPEN": "ANSWERED SETTLED DECIDED WITHDRAWN", "ANSWERED": "SETTLED DECIDED WITHDRAWN"},
     "refund": {
@@ -66,6 +70,7 @@ STEPS: dict[str, dict[str, str]] = {
         "PENDING": "ASKED DONE FAILED",
         "FAILED": "ASKED DONE",
     },
+    "chargeback": {"OPEN": "WON LOST"},
 }
 
 PAIRS = [pytest.param(life, a, b, id=f"{life.name}-{a}-{b}") for life in LIVES for a in life.states for b in life.states]
@@ -127,12 +132,13 @@ def test_every_state_can_come_to_an_end(life: AnyLife) -> None:
 FINAL = {
     "link": {"USED"},
     "checkout": {"PAID"},
-    "payment": {"REFUNDED"},
+    "payment": {"CHARGED_BACK"},
     "attempt": {"SUCCEEDED"},
     "order": {"COMPLETED", "REFUNDED", "VOID"},
-    "escrow": {"RELEASED", "REFUNDED", "SPLIT", "VOID"},
+    "escrow": {"RELEASED", "REFUNDED", "SPLIT", "VOID", "CHARGED_BACK"},
     "dispute": {"SETTLED", "DECIDED", "WITHDRAWN"},
     "refund": {"DONE"},
+    "chargeback": {"WON", "LOST"},
 }
 
 
@@ -144,7 +150,15 @@ def test_final_states_have_no_exit(life: AnyLife) -> None:
 
 @each_life
 def test_a_thing_is_born_in_one_state(life: AnyLife) -> None:
-    first = {"link": "ACTIVE", "order": "PAID", "escrow": "PENDING", "dispute": "OPEN", "refund": "ASKED", "checkout": "OPEN"}
+    first = {
+        "link": "ACTIVE",
+        "order": "PAID",
+        "escrow": "PENDING",
+        "dispute": "OPEN",
+        "refund": "ASKED",
+        "chargeback": "OPEN",
+        "checkout": "OPEN",
+    }
     assert [state.value for state in life.initial] == [first.get(life.name, "CREATED")]
 
 
@@ -168,7 +182,7 @@ def test_the_seller_never_releases_to_himself() -> None:
 
 def test_the_clock_never_touches_a_disputed_order_or_escrow() -> None:
     rows = [row for life in (ORDER, ESCROW) for row in life.moves if row.source.value == "DISPUTED"]
-    assert len(rows) == 12
+    assert len(rows) == 14
     assert not [row for row in rows if Party.CLOCK in row.by]
 
 
@@ -186,7 +200,7 @@ def test_only_the_gateway_or_an_admin_says_that_a_refund_arrived() -> None:
 
 
 def test_the_buyer_alone_opens_a_dispute() -> None:
-    opened = [row.by for life in (ORDER, ESCROW) for row in life.moves if row.target.value == "DISPUTED"]
+    opened = [row.by for life in (ORDER, ESCROW) for row in life.moves if row.target.value == "DISPUTED" and row.source.value != "FROZEN"]
     assert opened == [frozenset({Party.BUYER})] * 5
 
 
@@ -228,7 +242,7 @@ def test_the_page_about_lives_equals_the_drawing() -> None:
 
 def test_the_drawing_shows_every_row_and_every_end() -> None:
     page = draw()
-    assert page.count("stateDiagram-v2") == 8
+    assert page.count("stateDiagram-v2") == 9
     assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == [life.name for life in LIVES]
     assert "    [*] --> OPEN\n" in page
     assert "    PAYING --> PAID: order_paid\n" in page

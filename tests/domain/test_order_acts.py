@@ -21,6 +21,7 @@ OFFERED = {
     OrderState.COMPLETED: ("", "", ""),
     OrderState.REFUNDED: ("", "", ""),
     OrderState.VOID: ("", "", ""),
+    OrderState.FROZEN: ("", "", ""),
 }
 COLUMN = {Party.STAFF: 0, Party.MANAGER: 1, Party.OWNER: 1, Party.BUYER: 2}
 CASES = [

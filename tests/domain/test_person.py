@@ -92,3 +92,11 @@ def test_money_rests_for_a_day_after_the_last_way_to_somebody_was_joined() -> No
     assert cooling_until(ways) == came + timedelta(days=6)
     assert cooling_until(ways[:1]) is None
     assert cooling_until(()) is None
+
+
+def test_what_belongs_to_the_beginning_makes_nobody_wait() -> None:
+    """T16: a seller who opens a shop and shares a number the same day says where the money goes at once."""
+    came = datetime(2026, 1, 1, tzinfo=UTC)
+    ways = [Channel(ChannelKind.SMS, str(n), PersonId(1), ChannelState.ACTIVE, came + timedelta(days=n)) for n in (0, 2)]
+    assert cooling_until(ways, came + timedelta(days=1)) is None
+    assert cooling_until(ways, came) == came + timedelta(days=3)

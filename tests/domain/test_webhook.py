@@ -36,10 +36,12 @@ from domain.webhook import (
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NOT_SENT = {
+    "late_waits", "late_over",  # for the buyer; whoever listens hears late.money, then order.paid or payment.failed
+    "share_paid", "group_full", "group_ended",  # for whoever pays together; the seller hears order.paid
     "money_returned",  # of a payment that never became an order, for its buyer
     "remind_ship", "offer_cancel", "ask_arrived", "warn_release",  # words for people
     "digital_ready",  # for the buyer; the seller hears order.completed
-    "alert", "joined", "carry", "link_made", "screen", "webhook_off", "mail_code",
+    "alert", "joined", "account_changed", "carry", "link_made", "screen", "webhook_off", "mail_code", "pay_page",
 }  # fmt: skip
 """Facts that are left out on purpose. A new fact belongs here or into TYPES."""
 

@@ -1,4 +1,4 @@
-"""The product as it is started, driven against a Bot API server and a Daraja that share nothing with the town: only settings differ."""
+"""The product as it is started, driven against a Bot API server, a Daraja and a Stripe that share nothing with the town: only settings differ."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ from aiohttp import web
 from templates.words import words
 from tests.cli.ground import end, free_port, payloom, running, settings
 from tests.foreign.daraja import Mpesa
+from tests.foreign.stripe import Cards
 from tests.foreign.telegram import BotApi
 
 Found = TypeVar("Found")
 T = words("en")
 TOKEN, KEY, SECRET, PASSKEY = "987654:elsewhere", "their-key", "their-secret", "their-passkey"
+CARDS_KEY, CARDS_SECRET = "sk_test_of_another_server", "whsec_of_another_server"
 AMINA, BRIAN = 71, 72
 KEY_FIELD = re.compile(r'name="key" value="([0-9a-f]+)"')
 
 
 @dataclass
 class Abroad:
-    """The house, as a process, and the two servers it was pointed at."""
+    """The house, as a process, and the servers it was pointed at."""
 
     api: BotApi
     mpesa: Mpesa
+    cards: Cards
     base: str
     env: dict[str, str]
     folder: Path
@@ -43,9 +46,12 @@ class Abroad:
     def log(self) -> str:
         return (self.folder / "running.log").read_text()
 
-    def lacks(self) -> list[str]:
+    def logged(self, name: str) -> list[dict[str, Any]]:
         events = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
-        return [event["method"] for event in events if event["event"] == "telegram_lacks"]
+        return [event for event in events if event["event"] == name]
+
+    def lacks(self) -> list[str]:
+        return [event["method"] for event in self.logged("telegram_lacks")]
 
     async def introduced(self) -> bool | None:
         return "setMyCommands" in self.api.asked or None
@@ -93,8 +99,9 @@ class Abroad:
 @asynccontextmanager
 async def abroad(folder: Path, database_url: str, *, loose: bool = False, **more: str) -> AsyncIterator[Abroad]:
     api, mpesa, port = BotApi(TOKEN, loose=loose), Mpesa(KEY, SECRET, PASSKEY, loose=loose), free_port()
+    cards = Cards(CARDS_KEY, CARDS_SECRET, f"http://127.0.0.1:{port}/api/stripe/webhook", loose=loose)
     application = web.Application()
-    application.add_routes([*api.routes("/mirrors/telegram"), *mpesa.routes("/mirrors/money/v9")])
+    application.add_routes([*api.routes("/mirrors/telegram"), *mpesa.routes("/mirrors/money/v9"), *cards.routes("/mirrors/cards")])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -102,14 +109,15 @@ async def abroad(folder: Path, database_url: str, *, loose: bool = False, **more
     env = settings(
         database_url, port=str(port), base_url=base, log_format="json", telegram_token=TOKEN, telegram_api_base=f"{there}/telegram/",
         telegram_username="elsewhere_bot", mpesa_api_base=f"{there}/money/v9/", mpesa_consumer_key=KEY, mpesa_consumer_secret=SECRET,
-        mpesa_passkey=PASSKEY, mpesa_short_code="600001", **more,
+        mpesa_passkey=PASSKEY, mpesa_short_code="600001", stripe_api_base=f"{there}/cards/", stripe_secret_key=CARDS_KEY,
+        stripe_webhook_secret=CARDS_SECRET, **more,
     )  # fmt: skip
     house = running("run", "all", env=env, cwd=folder, port=port)
     try:
         process = await asyncio.to_thread(house.__enter__)
         try:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as browser:
-                here = Abroad(api, mpesa, base, env, folder, browser)
+                here = Abroad(api, mpesa, cards, base, env, folder, browser)
                 await here.until(here.introduced, "the bot introduces itself")
                 yield here
             assert await asyncio.to_thread(end, process) == 0
@@ -220,4 +228,41 @@ async def test_a_whole_sale_on_careless_servers(tmp_path: Path, sqlite_url: str)
         await sale(here)
         assert here.api.polls < 10 + 4 * (time.monotonic() - started), "it is not asked without end"
         assert sorted(here.lacks()) == ["sendPhoto", "setMyCommands"]
+    await books(here)
+
+
+async def buys_by_card(here: Abroad, code: str, *, calls: bool = True) -> str:
+    """On the web, with a card on the other server's page; the path of the tracking page. Without events whoever comes back makes us ask."""
+    _, form = await here.page(f"/buy/{code}")
+    key = str(KEY_FIELD.findall(form)[0])
+    filled = {"phone": "", "name": "Brian", "address": "Kilimani, gate 12", "note": "", "quantity": "1", "method": "visa"}
+    path = await here.sends(f"/buy/{code}", key=key, **filled)
+    assert path.startswith("/pay/")
+    async with here.browser.get(f"{here.base}{path}/go") as answer:
+        assert (answer.status, answer.url.path.startswith("/mirrors/cards/c/pay/")) == (200, True), answer.url
+        number = answer.url.path.rpartition("/")[2]
+    assert here.cards.sessions[number]["amount_total"] == 2500_00
+    await here.cards.pays(number, calls=calls)
+    there, _ = await here.page(f"{path}/back")
+    return there
+
+
+@pytest.mark.parametrize("loose,calls", [(False, True), (False, False), (True, True)])
+async def test_a_card_on_a_stripe_that_knows_only_what_is_documented(tmp_path: Path, sqlite_url: str, loose: bool, calls: bool) -> None:
+    """Under a path prefix; with its events and without. It has no refunds: that is said in one line, the money stays booked, nothing falls over."""
+    async with abroad(tmp_path, sqlite_url, loose=loose) as here:
+        track = await buys_by_card(here, await opens_shop(here), calls=calls)
+        assert track.startswith("/track/")
+        assert len(here.cards.seen) == 1 and here.cards.seen[0]["mode"] == "payment"
+        await here.cards.tells({"id": "evt_1", "object": "event", "type": "something.new", "livemode": False, "data": {"object": {}}})
+        await here.sends(f"{track}/cancel")
+
+        async def said() -> list[dict[str, Any]] | None:
+            return [line for line in here.logged("stripe_lacks") if line["what"] == "refund"] or None
+
+        lacks = await here.until(said, "the log says what is not there")
+        assert {line["status"] for line in lacks} == {501 if loose else 404}
+        assert {line["what"] for line in here.logged("stripe_lacks")} <= {"refund", "records"}
+        assert "POST /v1/refunds" in here.cards.lacked
+        assert (await here.page(track))[0] == track
     await books(here)

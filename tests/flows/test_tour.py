@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from payloom.tour import SCENES, play
+from payloom.tour_gateways import BANK, PAYMENT, REFUND, Movement, compare
 from payloom.tour_print import Printer
 
 SALE = SCENES[:4]
@@ -27,10 +28,11 @@ async def test_the_tour_plays_to_its_end_with_books_that_agree_and_a_clean_audit
     assert failures(document) == []
     assert document["audit"]["found"] == []
     assert document["expectations"] == dict.fromkeys(document["expectations"], True)
-    assert document["daraja"]["differences"] == []
+    assert [one["differences"] for one in document["gateways"] if one["differences"]] == []
+    assert {one["gateway"] for one in document["gateways"]} == {"daraja", "stripe", "paypal", "paytabs", "moyasar", "telegram"}
     assert document["ok"]
     assert len(document["scenes"]) == len(SCENES)
-    assert document["seconds"] < 60
+    assert document["seconds"] < 90
 
 
 @pytest.mark.parametrize("mode", ["polling", "webhook"])
@@ -44,6 +46,18 @@ async def test_a_sale_on_the_web_and_one_in_the_chat_end_in_the_wallet(engine_ur
     assert document["ok"]
     wallet = next(account for account in document["ledger"]["accounts"] if account["account"] == "wallet")
     assert wallet["balance_minor"] == -(243_750 + 175_500)
+
+
+def test_books_that_do_not_agree_are_told_payment_by_payment() -> None:
+    paid = Movement("stripe", PAYMENT, "pi_1", "USD", 2_000)
+    back = Movement("stripe", REFUND, "pi_1", "USD", -500)
+    assert [one.differences for one in compare([paid, back], [paid, back], {("stripe", "USD"): 1_500})] == [[]]
+    wrong = compare([paid], [paid, back, Movement("paypal", BANK, "9X", "EUR", -100)], {("stripe", "USD"): 2_000, ("moyasar", "SAR"): 1})
+    assert {one.gateway: one.differences for one in wrong} == {
+        "moyasar": ["moyasar keeps 0 SAR for us, our clearing account says 1"],
+        "paypal": ["bank 9X: paypal has -100 EUR, we have 0", "paypal keeps -100 EUR for us, our clearing account says 0"],
+        "stripe": ["refund pi_1: stripe has -500 USD, we have 0", "stripe keeps 1500 USD for us, our clearing account says 2000"],
+    }
 
 
 async def test_what_fails_is_named_with_the_chat_so_far_and_the_tour_is_not_ok() -> None:

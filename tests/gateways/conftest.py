@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -11,6 +12,7 @@ import structlog
 from gateways.http import Http
 from gateways.payments.daraja import Daraja
 from tests.gateways.provider import HandClock, Provider, says
+from tests.market import Market, market
 
 
 @pytest_asyncio.fixture
@@ -44,3 +46,11 @@ async def daraja(provider: Provider, http: Http, clock: HandClock) -> AsyncItera
 def logs_as_they_come() -> None:
     """Whatever a command configured before: here every event can be caught."""
     structlog.reset_defaults()
+
+
+@pytest.fixture
+async def here(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Market]:
+    """The whole house and the five providers of the town; whatever a test did there, every promise holds afterwards."""
+    async with market(tmp_path, sqlite_template) as opened:
+        yield opened
+        await opened.proved()

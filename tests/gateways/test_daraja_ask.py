@@ -156,6 +156,6 @@ def test_where_a_callback_comes_from_is_noted(
 ) -> None:
     gateway = Daraja(http, SANDBOX, clock, "https://shop.example", listed, enforce_source=enforced)
     with structlog.testing.capture_logs() as lines:
-        assert gateway.authentic("stk", b"{}", {}, source) is believed
-        assert not gateway.authentic("other", b"{}", {}, source)
+        assert gateway.authentic("stk", b"{}", {}, source, {}) is believed
+        assert not gateway.authentic("other", b"{}", {}, source, {})
     assert len(lines) == noted

@@ -62,7 +62,8 @@ def test_escrow_pays_out_once_at_most(pushed: list[tuple[int, Party]]) -> None:
 @calm
 @given(pushes)
 def test_an_order_ends_once_at_most(pushed: list[tuple[int, Party]]) -> None:
-    assert sum(bool(row.books) for row, _ in walk(ORDER, pushed)) <= 1
+    """What a bank takes while it decides, it may give back; the end comes once."""
+    assert sum(bool({"release", "refund_asked", "disproved"} & set(row.books)) for row, _ in walk(ORDER, pushed)) <= 1
 
 
 @calm

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from domain.errors import NotForSale
 from domain.ids import OutboxId
 from domain.order import Due, Order, Reason
+from domain.payment import About, Notice, Outcome, Proof
 from domain.person import ChannelKind
 from domain.ports import Delivery, Sent, Unit
 from jobs.sweeps import Timers
@@ -24,6 +26,7 @@ from usecases.disputes import open_dispute, refund_dispute, resolve_dispute
 from usecases.hall import Hall
 from usecases.orders import cancel_order, confirm_delivery, run_order_timer
 from usecases.outbox import claim_messages, record_sent
+from usecases.settlement import apply_notice
 from usecases.sweeps import due_orders
 
 MICROSECOND = timedelta(microseconds=1)
@@ -219,3 +222,27 @@ async def test_two_workers_never_take_the_same_message(arena: Arena) -> None:
                 await store.write(record_sent, number, Sent(Delivery.SENT))
             claimed += now
     assert len(claimed) == len(set(claimed)) == waiting
+
+
+async def test_two_releases_at_once_pay_a_debt_once(arena: Arena) -> None:
+    """C18, S1: what the seller owes is read while the wallet is held, so whoever is second sees what the first has taken."""
+    for turn in range(6):
+        gone, *others = (arena.street.delivered() for _ in range(5))
+        arena.unit(confirm_delivery, buyer, gone.number)
+        wallet = arena.owed_minor("wallet")
+        for case in range(2):
+            key = f"dp_{turn}_{case}"
+            arena.unit(
+                apply_notice,
+                Notice("daraja", key, "event", Outcome.PENDING, Proof.PROOF, gone.attempt_id, about=About.CHARGEBACK, refund_ref=key),
+            )
+        async with arena.opened(4) as store:
+            answers = await arena.race(store, *(partial(_confirm, number=order.number) for order in others))
+        assert refusals(answers) == []
+        assert arena.owed_minor("wallet") == wallet + 4 * 243_750 - 500_000
+        assert arena.owed_minor("receivable") == 0
+    await arena.proved()
+
+
+def _confirm(unit: Unit, number: str) -> Any:
+    return confirm_delivery(unit, buyer, number)

@@ -30,7 +30,7 @@ async def keep(page: Page, name: str, **how: Any) -> None:
 @pytest.mark.screenshots
 async def test_the_town_and_the_pages_are_photographed(tmp_path: Path, open_page: OpenPage) -> None:
     port = free_port()
-    streets = Streets(town_settings(tmp_path, port))
+    streets = Streets(town_settings(tmp_path, port), by_hand=True)
     await streets.open()
     base = f"http://localhost:{port}"
     try:
@@ -83,10 +83,12 @@ async def a_shop_with_a_link(session: aiohttp.ClientSession, base: str) -> str:
             return found
 
     async def tap(label: str) -> None:
-        for message in reversed(await messages()):
-            for button in (button for row in message.get("buttons") or [] for button in row):
-                if label in button["text"]:
-                    return await act("tap", message_id=message["message_id"], button=button["text"])
+        for _ in range(20):
+            for message in reversed(await messages()):
+                for button in (button for row in message.get("buttons") or [] for button in row):
+                    if label in button["text"]:
+                        return await act("tap", message_id=message["message_id"], button=button["text"])
+            await asyncio.sleep(0.5)
         raise AssertionError(label)
 
     await act("profile", first_name="Amina", language_code="en")

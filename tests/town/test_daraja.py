@@ -157,7 +157,8 @@ async def test_a_right_pin_pays_calls_back_once_and_sends_the_sms(alone: Standal
     sms = phone.sms[0]["text"]
     assert phone.balance_minor == 97_500_00
     assert sms.startswith(f"{items['MpesaReceiptNumber']} Confirmed. Ksh2,500.00 sent to PAYLOOM for account PL-7K2QD on ")
-    assert sms.endswith("New M-PESA balance is Ksh97,500.00. Transaction cost, Ksh0.00.")
+    left = "Amount you can transact within the day is 497,500.00."
+    assert sms.endswith(f"New M-PESA balance is Ksh97,500.00. Transaction cost, Ksh0.00. {left}")
     (entry,) = alone.daraja.books()
     assert (entry["receipt"], entry["amount"], entry["checkout_request_id"]) == (items["MpesaReceiptNumber"], 2500, checkout)
     alone.core.clock.advance(3600)

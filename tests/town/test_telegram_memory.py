@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from town.application import Town
 from town.core import Core
+from town.telegram.service import PROVIDER_TOKEN
 
 BOT = "/town/telegram/bot100200300:TOWN-TOKEN-not-a-secret-0000000000000"
 
@@ -52,3 +53,22 @@ async def test_people_chats_files_settings_and_waiting_updates_survive_a_restart
     assert after[3]["now"] > before[4]["now"]
     assert after[4]["result"]["message_id"] > number
     assert after[5]["result"]["text"] == "edited"
+
+
+async def test_an_invoice_of_yesterday_can_still_be_paid_and_its_payment_stands_in_the_books(tmp_path: Path) -> None:
+    keep = tmp_path / "town.json"
+    asked = {
+        "chat_id": 1, "title": "t", "description": "d", "payload": "p", "provider_token": PROVIDER_TOKEN, "currency": "USD",
+        "prices": [{"label": "l", "amount": 500}],
+    }  # fmt: skip
+    town = Town(Core(), keep=keep)
+    async with TestClient(TestServer(town.application())) as client:
+        await client.post("/town/api/telegram/1/start", json={})
+        sent = await (await client.post(f"{BOT}/sendInvoice", json=asked)).json()
+        invoice = next(iter(town.telegram.invoices.values()))
+        town.control.till.deliver(town.control.till.charge(1, invoice))
+    again = Town(Core(), keep=keep)
+    async with TestClient(TestServer(again.application())) as client:
+        sheet = await (await client.post("/town/api/telegram/1/invoice", json={"message_id": sent["result"]["message_id"]})).json()
+        assert (sheet["total"], sheet["paid"]) == ("USD 5.00", 1)
+        assert again.telegram.payments == town.telegram.payments and len(again.telegram.payments) == 1

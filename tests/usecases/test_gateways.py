@@ -7,9 +7,10 @@ import json
 import pytest
 
 from domain.errors import CannotPay, NotFound
+from domain.methods import Carrier
 from domain.payment import Method
 from domain.rights import Actor, Party
-from tests.factories import OTHER_OWNER, OTHER_SHOP, OWNER, SHOP, Street, admin, buyer, manager, other_owner, owner, staff
+from tests.factories import ABILITIES, OTHER_OWNER, OTHER_SHOP, OWNER, PRICE, SHOP, Street, admin, buyer, manager, other_owner, owner, staff
 from tests.fakes import Ground
 from usecases.gateways import PLATFORM, credentials_of, pause_gateway, route, save_credentials
 
@@ -17,15 +18,15 @@ OURS, THEIRS = {"short_code": "777777", "passkey": "p"}, {"short_code": "888888"
 
 
 def test_the_platforms_account_serves_whoever_has_none(street: Street, ground: Ground) -> None:
-    assert ground.unit(route, SHOP, Method.MPESA) == ("daraja", False)
+    assert ground.unit(route, SHOP, Method.MPESA, PRICE, ABILITIES) == Carrier("daraja", False)
     ground.unit(save_credentials, owner, "daraja", OURS, tested=True)
-    assert ground.unit(route, SHOP, Method.MPESA) == ("daraja", True)
-    assert ground.unit(route, OTHER_SHOP, Method.MPESA) == ("daraja", False)
+    assert ground.unit(route, SHOP, Method.MPESA, PRICE, ABILITIES) == Carrier("daraja", True)
+    assert ground.unit(route, OTHER_SHOP, Method.MPESA, PRICE, ABILITIES) == Carrier("daraja", False)
 
 
 def test_without_any_account_nothing_can_be_paid(street: Street, ground: Ground) -> None:
     ground.connection.execute("DELETE FROM gateway_settings")
-    assert ground.refuses(CannotPay, route, SHOP, Method.MPESA).facts == {"method": "mpesa", "reason": "not_configured"}
+    assert ground.refuses(CannotPay, route, SHOP, Method.MPESA, PRICE, ABILITIES).facts == {"method": "mpesa", "reason": "not_configured"}
     ground.refuses(NotFound, credentials_of, SHOP, "daraja", True)
     ground.refuses(NotFound, credentials_of, SHOP, "daraja", False)
 
@@ -70,9 +71,9 @@ def test_an_admin_configures_the_platform(street: Street, ground: Ground) -> Non
 
 def test_a_pause_is_an_admins_switch(street: Street, ground: Ground) -> None:
     ground.unit(pause_gateway, admin, "daraja", True)
-    assert ground.refuses(CannotPay, route, SHOP, Method.MPESA).facts["reason"] == "paused"
+    assert ground.refuses(CannotPay, route, SHOP, Method.MPESA, PRICE, ABILITIES).facts["reason"] == "paused"
     ground.unit(pause_gateway, admin, "daraja", False)
-    assert ground.unit(route, SHOP, Method.MPESA) == ("daraja", False)
+    assert ground.unit(route, SHOP, Method.MPESA, PRICE, ABILITIES) == Carrier("daraja", False)
     assert ground.trail("gateway:daraja") == ["paused by admin@admin", "resumed by admin@admin"]
     for actor in (owner, manager, buyer):
         ground.refuses(NotFound, pause_gateway, actor, "daraja", True)

@@ -68,7 +68,7 @@ def test_people_say_who_they_are(street: Street, ground: Ground) -> None:
 
 def test_a_shop_is_opened_once(street: Street, ground: Ground) -> None:
     shop = ground.unit(open_shop, BUYER, " Amina's ", "telegram")
-    assert (shop.name, shop.country, shop.currency, shop.fee_bps, shop.late_money) == ("Amina's", "KE", "KES", 250, "accept")
+    assert (shop.name, shop.country, shop.currency, shop.fee_bps, shop.late_money) == ("Amina's", "KE", "KES", 250, "ask")
     assert ground.unit(member_actor, BUYER, shop.id, "web") == Actor(Party.OWNER, "web", BUYER, shop.id)
     assert ground.unit(lambda unit: unit.people.get(BUYER)).role is Role.SELLER
     with ground.unchanged():

@@ -10,6 +10,7 @@ import pytest
 
 from domain.errors import NotFound
 from domain.ids import AttemptId
+from domain.late import LatePolicy
 from domain.life import AttemptState, CheckoutState, EscrowState, OrderState, PaymentState
 from domain.money import Money
 from domain.payment import Outcome, Proof, Reply
@@ -195,7 +196,7 @@ def test_a_success_a_day_after_the_end_is_still_an_order_and_a_moment_later_it_i
 
 
 def test_a_late_success_after_expiry_is_refunded_not_kept_where_the_seller_says_so(street: Street, ground: Ground) -> None:
-    street.settings(late_money="refund")
+    street.settings(late_money=LatePolicy.REFUND)
     attempt = street.ringing()
     street.later(timedelta(minutes=31))
     ground.unit(expire_checkout, attempt.checkout_id)

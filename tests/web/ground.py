@@ -96,7 +96,7 @@ class Pretend:
     async def refund(self, refund: Refund, receipt: str, credentials: Mapping[str, str], callback_token: str) -> Reply:
         return Reply(Outcome.PENDING, "AG_1")
 
-    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str) -> bool:
+    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str, credentials: Mapping[str, str]) -> bool:
         return self.genuine
 
     def parse(self, kind: str, raw: bytes, headers: Mapping[str, str]) -> Notice:

@@ -12,10 +12,12 @@ import pytest
 from domain.life import AttemptState, InboxState
 from domain.payment import Ask, Outcome, Reply
 from domain.records import InboxEvent
+from domain.rights import Actor, Party
 from domain.tokens import Purpose
 from tests.web.ground import Ground, stk_body
 from usecases import settlement
 from usecases.checkouts import expire_checkout
+from usecases.escrow import accept_late
 
 
 async def inbox(ground: Ground) -> list[InboxEvent]:
@@ -207,7 +209,11 @@ async def test_a_prompt_that_timed_out_for_us_and_was_paid_is_credited_once_whoe
         await ground.hall.store.write(settlement.record_fetch, told.id, truth)
         await ground.hall.store.write(settlement.record_fetch, asked.id, truth)
         assert (await ground.client.post(ground.callback(asked), data=stk_body(asked))).status == 200
-    assert (await ground.counts())[2:4] == (2, 2)
+    for attempt in (told, asked):
+        late = await ground.hall.store.read(lambda unit, attempt_id: unit.late.of_attempt(attempt_id), attempt.id)
+        assert late is not None
+        await ground.hall.store.write(accept_late, Actor(Party.ADMIN, "admin"), late.number)
+    assert (await ground.counts())[2:4] == (2, 6), "kept, taken and captured, each once"
     assert (await ground.order(by_callback)).proved and (await ground.order(by_asking)).proved
     assert len(ground.gateway.asked) == 2, "nobody was prompted again"
 

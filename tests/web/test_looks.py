@@ -7,17 +7,23 @@ from datetime import timedelta
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import ConsoleMessage, Page
+from playwright.async_api import ConsoleMessage, Page, Request
 
+from domain.money import Money
 from domain.order import Reason
+from domain.payment import Outcome, Reply
 from tests.browser import axe_violations
+from tests.web.every_way import open_every_way
 from tests.web.ground import Ground, standing
+from tests.web.test_buy import FIRST_LOAD_BYTES
 from tests.web.test_carry import cut_off
 from usecases import disputes, orders
 from web.pages.track import buyer_of
 
 Open = Callable[..., Awaitable[Page]]
 LANGUAGES = ("en", "sw", "ar")
+CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+"""All that the night changes."""
 
 
 @pytest_asyncio.fixture
@@ -48,11 +54,42 @@ async def _every_page(house: Ground) -> dict[str, str]:
     }  # fmt: skip
 
 
+async def _every_way_page(house: Ground) -> dict[str, str]:
+    """With all gateways: what is offered, on the way to a hosted page, back from it with nothing, by hand, and money that goes back."""
+    gateways = await open_every_way(house)
+    link, riyals = await house.link(stock=5), await house.link(price=Money(18_000, "SAR"))
+    hosted = await house.begin(await house.link(), method="visa", phone="")
+    gateways["paypal"].reply = Reply(Outcome.UNKNOWN)
+    checking = await house.begin(await house.link(), method="paypal", phone="")
+    gateways["paypal"].reply = Reply(Outcome.DECLINED, result="declined")
+    refused = await house.begin(await house.link(), method="paypal", phone="")
+    refunded, order = await house.sold()
+    await house.prove(order)
+    await house.seller(orders.cancel_order, order)
+    return {
+        "many ways": f"/buy/{link.code}", "riyals": f"/buy/{riyals.code}", "hosted": hosted, "checking": checking, "refused": refused,
+        "claim": f"{hosted}/claim", "refunded": refunded,
+    }  # fmt: skip
+
+
+async def _too_small(page: Page) -> list[str]:
+    """Ways to pay that a thumb does not hit, or whose name is cut or broken."""
+    return list(
+        await page.evaluate(
+            """() => [...document.querySelectorAll('.ways .method')].filter((row) => row.checkVisibility()).filter((row) => {
+                const name = row.querySelector('b'), words = name.textContent.split(' ').length;
+                return row.getBoundingClientRect().height < 44 || row.scrollWidth > row.clientWidth || name.getClientRects().length > words;
+            }).map((row) => row.textContent.trim())"""
+        )
+    )
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_page_fits_a_phone_and_hinders_nobody(house: Ground, open_page: Open, language: str) -> None:
     """X2: by day and by night."""
-    paths = await _every_page(house)
+    paths = {**await _every_page(house), **await _every_way_page(house)}
     found: list[str] = []
+    here = at(house, "/")
 
     def console(said: ConsoleMessage) -> None:
         if "Content Security Policy" in said.text:
@@ -61,16 +98,23 @@ async def test_every_page_fits_a_phone_and_hinders_nobody(house: Ground, open_pa
     def broken(error: object) -> None:
         found.append(str(error))
 
+    def asked(request: Request) -> None:
+        if not request.url.startswith((here, "data:")):
+            found.append(request.url)
+
     for scheme in ("light", "dark"):
         page = await open_page(locale=language, color_scheme=scheme, reduced_motion="reduce")
         page.on("pageerror", broken)
         page.on("console", console)
+        page.on("request", asked)
         for name, path in paths.items():
             await page.goto(at(house, f"{path}?lang={language}"))
             assert await page.evaluate("document.documentElement.lang") == language
             if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 found.append(f"{name}: wider than the phone")
-            found += [f"{name} {scheme}: {one}" for one in await axe_violations(page)]
+            await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            found += [f"{name} {scheme}: {one}" for one in await axe_violations(page, CONTRAST if scheme == "dark" else None)]
+            found += [f"{name}: too small or cut: {one}" for one in await _too_small(page)]
     assert not found
 
 
@@ -120,3 +164,48 @@ async def test_a_whole_purchase_without_javascript(house: Ground, open_page: Ope
     await house.hall.drain()
     await house.pay("/" + page.url.partition("127.0.0.1")[2].partition("/")[2])
     await page.get_by_role("heading", name="Paid. Your money is safe.").wait_for(timeout=9_000)
+
+
+@pytest.mark.parametrize("width", [320, 360, 390, 412])
+async def test_many_ways_to_pay_are_thumb_sized_on_every_phone(house: Ground, open_page: Open, width: int) -> None:
+    await open_every_way(house)
+    link = await house.link()
+    page = await open_page(width=width)
+    await page.goto(at(house, f"/buy/{link.code}"))
+    assert await page.get_by_role("radio").count() == 6
+    assert await _too_small(page) == []
+    assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+async def test_first_loads_stay_small_with_every_way_to_pay(house: Ground) -> None:
+    """O4: each page in one flight of packets, compressed."""
+    paths = await _every_way_page(house)
+    for name, path in paths.items():
+        answer = await house.client.get(path, headers={"Accept-Encoding": "gzip"}, auto_decompress=False)
+        assert (answer.headers.get("Content-Encoding"), answer.status) == ("gzip", 200), name
+        assert len(await answer.read()) <= FIRST_LOAD_BYTES, name
+
+
+async def test_the_mpesa_number_is_asked_for_mpesa_alone_also_without_javascript(house: Ground, open_page: Open) -> None:
+    paths = await _every_way_page(house)
+    page = await open_page(java_script_enabled=False)
+    await page.goto(at(house, paths["refused"]))
+    assert await page.get_by_role("radio", name="PayPal").is_checked()
+    number = page.get_by_label("M-Pesa number")
+    assert not await number.is_visible()
+    await page.get_by_role("radio", name="M-Pesa").check()
+    await number.fill("07")
+    await page.get_by_role("button", name="Try again").click()
+    assert await page.get_by_role("radio", name="M-Pesa").is_checked(), "what was named stays"
+    assert await number.input_value() == "07"
+    await page.get_by_role("alert").first.wait_for()
+    await number.fill("0712345678")
+    await page.get_by_role("button", name="Try again").click()
+    await page.get_by_role("heading", name="Look at your phone").wait_for()
+
+
+async def test_a_number_left_behind_does_not_hinder_another_way(house: Ground) -> None:
+    """The field is not shown then, so nobody could mend it."""
+    paths = await _every_way_page(house)
+    answer = await house.post(f"{paths['refused']}/retry", {"method": "visa", "phone": "07"})
+    assert answer.status == 303

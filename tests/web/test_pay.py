@@ -9,8 +9,11 @@ import pytest
 
 from domain.life import AttemptState, CheckoutState
 from domain.payment import Outcome, Reply
+from domain.rights import Actor, Party
 from tests.web.ground import Ground, stk_body
 from usecases.checkouts import expire_checkout
+from usecases.escrow import accept_late
+from usecases.late import refund_late
 
 
 @pytest.mark.parametrize(
@@ -88,14 +91,32 @@ async def test_coming_back_without_a_payment_or_twice_or_to_another_purchase_has
     assert (await ground.order(first)).state.value == "PAID"
 
 
-async def test_cancel_closes_it_and_late_money_becomes_the_order_if_the_goods_are_there(ground: Ground) -> None:
+async def test_cancel_closes_it_and_late_money_is_the_order_that_the_seller_makes_of_it(ground: Ground) -> None:
+    """N2, C4: the page says by when the seller decides, and goes on by itself to the order."""
     pay = await ground.begin(await ground.link())
     attempt = await ground.attempt_of(pay)
     for _ in range(2):
         assert (await ground.post(f"{pay}/cancel")).status == 303
     assert "Not bought" in await (await ground.get(pay)).text()
     await ground.client.post(ground.callback(attempt), data=stk_body(attempt))
+    text = await (await ground.get(pay)).text()
+    assert "Your money arrived late" in text and "Ksh 2,500 arrived after the time was over" in text and "data-live" in text
+    late = await ground.hall.store.read(lambda unit: unit.late.of_attempt(attempt.id))
+    assert late is not None
+    await ground.hall.store.write(accept_late, Actor(Party.ADMIN, "admin"), late.number)
     assert (await ground.get(pay)).status == 303
+
+
+async def test_late_money_that_the_seller_gives_back_is_told_with_its_way(ground: Ground) -> None:
+    pay = await ground.begin(await ground.link())
+    attempt = await ground.attempt_of(pay)
+    await ground.post(f"{pay}/cancel")
+    await ground.client.post(ground.callback(attempt), data=stk_body(attempt))
+    late = await ground.hall.store.read(lambda unit: unit.late.of_attempt(attempt.id))
+    assert late is not None
+    await ground.hall.store.write(refund_late, Actor(Party.ADMIN, "admin"), late.number)
+    text = await (await ground.get(pay)).text()
+    assert "goes back" in text and "Ksh 2,500 is on its way back" in text
 
 
 async def test_an_expired_purchase_says_that_no_money_is_lost(ground: Ground) -> None:

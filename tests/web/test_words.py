@@ -82,8 +82,8 @@ def test_every_result_of_the_gateway_says_what_happened(language: str) -> None:
     whys = [f"money_{why}" for why in ("late", "double", "short", "surplus", "wrong_currency", "wrong_payee", "unknown")]
     for result in (*WORDS, *whys, "not_sent", "disproved"):
         assert t.has(f"errors.payment.{result}"), result
-        assert payment_sentence(t, result)
-    assert payment_sentence(t, "no such thing") == payment_sentence(t, None) == t("errors.payment.unknown")
+        assert payment_sentence(t, result, "mpesa") == t(f"errors.payment.{result}")
+    assert payment_sentence(t, "no such thing", "mpesa") == payment_sentence(t, None, "mpesa") == t("errors.payment.unknown")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

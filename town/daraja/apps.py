@@ -53,6 +53,7 @@ class App:
     initiator: str = "town-initiator"
     security_credential: str = "town-security-credential"
     external_validation: bool = False
+    pulls: bool = False
     token: str = ""
     token_until: datetime | None = None
     working_minor: int = 0

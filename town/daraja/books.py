@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from town.daraja.apps import App
+from town.daraja.apps import PAYBILL, App
 from town.daraja.names import Names, sms_time, stamp
 from town.daraja.outcomes import BROKE, DAY_LIMIT, Outcome
 from town.phones import Phones
@@ -81,8 +81,8 @@ class Books:
         spent_minor = phone.spent_minor if phone.spent_day == stamp(at)[:8] else 0
         return DAY_LIMIT if spent_minor + amount * 100 > DAY_LIMIT_MINOR else None
 
-    def pay_in(self, app: App, entry: Transaction) -> Transaction:
-        """A customer pays the short code; the caller has asked `refusal`."""
+    def pay_in(self, app: App, entry: Transaction) -> str:
+        """A customer pays the short code; the caller has asked `refusal`. Gives the SMS they are sent."""
         phone = self._phones.phone(entry.msisdn)
         amount, reference, at = entry.amount, entry.reference, entry.at
         phone.balance_minor -= amount * 100
@@ -91,9 +91,13 @@ class Books:
         phone.spent_day = today
         app.working_minor += amount * 100
         self._keep_one(entry)
-        to = f"sent to {app.name} for account {reference}" if app.kind == "PAYBILL" else f"paid to {app.name}."
-        self._sms(entry, f"{ksh(amount * 100)} {to} on {sms_time(at)}. New M-PESA balance is {ksh(phone.balance_minor)}. ")
-        return entry
+        to = f"sent to {app.name} for account {reference}" if app.kind == PAYBILL else f"paid to {app.name}."
+        text = (
+            f"{entry.receipt} Confirmed. {ksh(amount * 100)} {to} on {sms_time(at)}. New M-PESA balance is {ksh(phone.balance_minor)}. "
+            f"Transaction cost, Ksh0.00. Amount you can transact within the day is {ksh(DAY_LIMIT_MINOR - phone.spent_minor)[3:]}."
+        )
+        self._phones.receive_sms(entry.msisdn, "MPESA", text)
+        return text
 
     def pay_out(self, app: App, msisdn: str, amount: int, remarks: str, at: datetime, conversation: tuple[str, str]) -> Transaction:
         """B2C, from the Utility account; the caller has looked at the balance."""
@@ -129,9 +133,6 @@ class Books:
             f"on {sms_time(entry.at)}. New M-PESA balance is {ksh(balance_minor)}."
         )
         self._phones.receive_sms(entry.msisdn, "MPESA", text)
-
-    def _sms(self, entry: Transaction, text: str) -> None:
-        self._phones.receive_sms(entry.msisdn, "MPESA", f"{entry.receipt} Confirmed. {text}Transaction cost, Ksh0.00.")
 
     def _keep_one(self, entry: Transaction, conversation: tuple[str, str] = ("", "")) -> None:
         entry.conversation_id, entry.originator_conversation_id = conversation

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from town.daraja import fields
 from town.daraja.apps import BUYGOODS, App, Refusal, Urls
-from town.daraja.books import C2B, Transaction
+from town.daraja.books import C2B, Transaction, ksh
 from town.daraja.names import stamp
 from town.daraja.office import Office
-from town.daraja.outcomes import masked
+from town.daraja.outcomes import BROKE, Outcome, masked
+from town.mishaps import seconds_of
+
+ACCEPTED = "0"
+_REFUSED = {
+    "C2B00011": "Your phone number was not accepted by {name}.",
+    "C2B00012": "The account number {account} is not correct for {name}. Please check it and try again.",
+    "C2B00013": "The amount {amount} is not correct for account {account} of {name}. Please check it and try again.",
+    "C2B00014": "Your details were not accepted by {name}.",
+    "C2B00015": "The business number {number} is not correct. Please check it and try again.",
+}
+"""By the code that the validation answered."""
+_CLOSED = "{name} cannot take your payment now. Please try again later."
 
 
 class C2bDesk:
@@ -48,25 +61,31 @@ class C2bDesk:
         self._office.alarms.after(self._office.callback_delay_s, pay)
         return self._reply("Accept the service request successfully.")
 
-    async def pay_by_hand(self, app: App, msisdn: str, amount: int, reference: str) -> Transaction | None:
-        """Somebody pays from the M-PESA menu. None when the money did not move: too little of it, or validation refused."""
+    async def pay_by_hand(self, app: App, msisdn: str, amount: int, reference: str) -> tuple[Transaction | None, str]:
+        """Somebody pays from the M-PESA menu; with it the SMS they are sent. None when no money moved: too little, or validation refused."""
         office = self._office
         at = office.core.clock.now()
         if refusal := office.books.refusal(msisdn, amount, at):
-            office.phones.receive_sms(msisdn, "MPESA", f"Failed. {refusal.said}")
-            return None
+            return None, self._failed(msisdn, _why(refusal, app, amount))
         entry = Transaction(office.books.new_receipt(at), C2B, msisdn, amount, app.short_code, reference, at)
         third_party = ""
         if app.external_validation and app.urls is not None:
-            accepted, third_party = await self._validate(app, app.urls, entry)
-            if not accepted:
-                office.phones.receive_sms(msisdn, "MPESA", f"Failed. The account number {reference} was not accepted by {app.name}.")
-                return None
-            if office.books.refusal(msisdn, amount, at):
-                return None
-        office.books.pay_in(app, entry)
+            code, third_party = await self._validate(app, app.urls, entry)
+            if code != ACCEPTED:
+                why = _REFUSED.get(code, _CLOSED)
+                number = app.short_code if app.kind != BUYGOODS else app.till
+                return None, self._failed(msisdn, why.format(name=app.name, account=reference, amount=ksh(amount * 100), number=number))
+            if refusal := office.books.refusal(msisdn, amount, at):
+                return None, self._failed(msisdn, _why(refusal, app, amount))
+        said = office.books.pay_in(app, entry)
         await self.confirm(app, entry, third_party)
-        return entry
+        return entry, said
+
+    def _failed(self, msisdn: str, why: str) -> str:
+        phones = self._office.phones
+        said = f"Failed. {why} Your M-PESA balance is {ksh(phones.phone(msisdn).balance_minor)}."
+        phones.receive_sms(msisdn, "MPESA", said)
+        return said
 
     async def confirm(self, app: App, entry: Transaction, third_party: str = "") -> None:
         """Tell the ConfirmationURL, once, if there is one; STK payments are told of as well."""
@@ -74,11 +93,18 @@ class C2bDesk:
             return
         body = self._body(app, entry, f"{app.working_minor // 100}.{app.working_minor % 100:02d}", third_party)
         again = self._office.fault("duplicate_confirmation")
-        for _ in range(int(again.detail.get("count", 2)) if again else 1):
-            await self._office.courier.post("daraja.confirmation", app.urls.confirmation, app.short_code, body, receipt=entry.receipt)
+        tell = partial(self._tell, app, app.urls.confirmation, body, entry.receipt, int(again.detail.get("count", 2)) if again else 1)
+        if late := self._office.fault("late_confirmation"):
+            self._office.alarms.after(seconds_of(late, 300.0), tell)
+        else:
+            await tell()
 
-    async def _validate(self, app: App, urls: Urls, entry: Transaction) -> tuple[bool, str]:
-        """Ask the ValidationURL; without a usable answer the registered ResponseType decides. Gives (accepted, ThirdPartyTransID)."""
+    async def _tell(self, app: App, url: str, body: dict[str, Any], receipt: str, times: int) -> None:
+        for _ in range(times):
+            await self._office.courier.post("daraja.confirmation", url, app.short_code, body, receipt=receipt)
+
+    async def _validate(self, app: App, urls: Urls, entry: Transaction) -> tuple[str, str]:
+        """Ask the ValidationURL; without a usable answer the registered ResponseType decides. Gives (ResultCode, ThirdPartyTransID)."""
         body = self._body(app, entry, "", "")
         status, raw = await self._office.courier.post("daraja.validation", urls.validation, app.short_code, body, receipt=entry.receipt)
         try:
@@ -86,8 +112,8 @@ class C2bDesk:
         except ValueError:
             answer = None
         if not isinstance(answer, dict) or "ResultCode" not in answer:
-            return urls.response_type == "Completed", ""
-        return str(answer["ResultCode"]) == "0", str(answer.get("ThirdPartyTransID", ""))
+            return (ACCEPTED if urls.response_type == "Completed" else ""), ""
+        return str(answer["ResultCode"]), str(answer.get("ThirdPartyTransID", ""))
 
     def _body(self, app: App, entry: Transaction, balance: str, third_party: str) -> dict[str, Any]:
         return {
@@ -109,3 +135,9 @@ class C2bDesk:
     def _reply(self, description: str) -> web.Response:
         body = {"OriginatorCoversationID": self._office.names.originator_id(), "ResponseCode": "0", "ResponseDescription": description}
         return web.json_response(body)
+
+
+def _why(refusal: Outcome, app: App, amount: int) -> str:
+    if refusal is BROKE:
+        return f"You do not have enough money in your M-PESA account to pay {ksh(amount * 100)} to {app.name}."
+    return f"Paying {ksh(amount * 100)} to {app.name} would exceed the amount you can transact within the day."

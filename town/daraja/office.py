@@ -57,12 +57,16 @@ class Gate:
         body = {"requestId": self._office.names.request_id(), "errorCode": refusal.code, "errorMessage": refusal.message}
         return web.json_response(body, status=refusal.status)
 
-    def post(self, desk: Desk) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def get(self, desk: Desk) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The same for the one call that is a GET with a body."""
+        return self.post(desk, "GET")
+
+    def post(self, desk: Desk, method: str = "POST") -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """A desk behind the method, token and body checks; it is given a JSON object, empty when there was none to read."""
 
         async def handler(request: web.Request) -> web.StreamResponse:
             try:
-                if request.method != "POST":
+                if request.method != method:
                     raise Refusal(405, "405.001", "Method Not Allowed")
                 app = self._admit(request)
                 return await desk(app, await _body(request))

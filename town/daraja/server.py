@@ -21,10 +21,12 @@ from town.daraja.apps import TOKEN_LIFE_S, App, Portal, Refusal
 from town.daraja.books import Books
 from town.daraja.c2b import C2bDesk
 from town.daraja.courier import Courier
+from town.daraja.menu import Menu
 from town.daraja.names import Names
 from town.daraja.office import Gate, Office
 from town.daraja.orders import OrderDesk
 from town.daraja.outcomes import PAID, Paid, stk_callback
+from town.daraja.pull import PullDesk
 from town.daraja.stk import StkDesk
 from town.mishaps import seconds_of
 from town.phones import NoSuchThing, Phones, normal_msisdn
@@ -65,6 +67,8 @@ class Daraja:
         self._c2b = C2bDesk(office)
         self._stk = StkDesk(office, self._c2b.confirm)
         self._orders = OrderDesk(office)
+        self._pull = PullDesk(office)
+        self._menu = Menu(office, self._c2b)
         self._gate = Gate(office)
         self.add_app(**{name: getattr(DEFAULT_APP, name) for name in _ADDABLE})
 
@@ -129,7 +133,7 @@ class Daraja:
             raise NoSuchThing(f"Nobody has the short code {short_code}.")
         if not 1 <= amount <= fields.LARGEST_KES or len(account) > 20:
             raise NoSuchThing("The amount is 1 to 250000 whole shillings and the account at most 20 characters.")
-        entry = await self._c2b.pay_by_hand(app, normal_msisdn(msisdn), amount, account)
+        entry, _ = await self._c2b.pay_by_hand(app, normal_msisdn(msisdn), amount, account)
         return entry.receipt if entry else None
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -144,6 +148,8 @@ class Daraja:
             web.route("*", f"{base}/mpesa/b2c/v3/paymentrequest", post(self._orders.pay_out)),
             web.route("*", f"{base}/mpesa/c2b/v2/registerurl", post(self._c2b.register)),
             web.route("*", f"{base}/mpesa/c2b/v2/simulate", post(self._c2b.simulate)),
+            web.route("*", f"{base}/pulltransactions/v1/register", post(self._pull.register)),
+            web.route("*", f"{base}/pulltransactions/v1/query", self._gate.get(self._pull.query)),
             web.route("*", f"{base}/{{tail:.*}}", self._nowhere),
             web.get("/town/api/daraja", self._get_state),
             web.get("/town/api/daraja/books", self._get_books),
@@ -151,6 +157,7 @@ class Daraja:
             web.post("/town/api/daraja/apps", _control(self._post_app)),
             web.post("/town/api/daraja/forge", _control(self._post_forge)),
             web.post("/town/api/daraja/pay", _control(self._post_pay)),
+            web.post("/town/api/phone/{msisdn}/pay", self._office.phones.act(self._menu.act)),
         ]
 
     async def _token(self, request: web.Request) -> web.StreamResponse:

@@ -5,53 +5,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import sys
-from types import TracebackType
 from typing import Any
 
-from aiohttp import web
-
+from town.alone import Alone, serve
 from town.core import Core
 from town.daraja.server import Daraja
 from town.phones import Phones
 
 
-class Standalone:
-    """`async with Standalone(seed=1) as alone:` serves at `alone.url` (no trailing slash); port 0 takes a free one."""
+class Standalone(Alone):
+    """`async with Standalone(seed=1) as alone:` serves."""
 
     def __init__(self, seed: int | None = None, port: int = 0, **settings: Any) -> None:
-        self.core = Core(seed)
-        self.phones = Phones(self.core)
-        self.daraja = Daraja(self.core, self.phones, **settings)
-        self.url = ""
-        self._port = port
-        self._runner: web.AppRunner | None = None
+        core = Core(seed)
+        self.phones = Phones(core)
+        self.daraja = Daraja(core, self.phones, **settings)
+        super().__init__(core, port, self.daraja, self.phones.routes())
 
-    async def __aenter__(self) -> Standalone:
-        application = web.Application()
-        application.add_routes([*self.daraja.routes(), *self.phones.routes()])
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        await self.daraja.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        await self.daraja.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-
-async def _serve(port: int) -> None:
-    async with Standalone(port=port) as alone:
-        print(f"{alone.url}/town/daraja", flush=True)  # noqa: T201 - a command says where it listens
-        await asyncio.Event().wait()
+    @property
+    def base_url(self) -> str:
+        """What a client takes instead of `https://api.safaricom.co.ke`."""
+        return f"{self.url}/town/daraja"
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    serve(Standalone, lambda alone: alone.base_url)

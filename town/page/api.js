@@ -62,6 +62,7 @@ export const api = {
   phone: (msisdn) => call("GET", tel(msisdn)),
   pin: (msisdn, answer, prompt) => post(`${tel(msisdn)}/pin`, { answer, prompt }),
   prompted: (msisdn, how) => post(`${tel(msisdn)}/pin`, how),
+  pay: (msisdn, order) => post(`${tel(msisdn)}/pay`, order),
   dial: (msisdn, code) => post(`${tel(msisdn)}/dial`, { code }),
   answer: (msisdn, text) => post(`${tel(msisdn)}/answer`, { text }),
   hangup: (msisdn) => post(`${tel(msisdn)}/hangup`),

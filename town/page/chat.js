@@ -2,6 +2,7 @@
 
 import { api } from "./api.js";
 import { copy, day, fill, h, hash, hear, hour, icon, link, plainText, rich, safeUrl, store, tell, when } from "./dom.js";
+import { moneyIn, payInvoice, slugOf } from "./invoice.js";
 import { Sheets, direct } from "./sheets.js";
 
 const isMine = (message, person) => message.from === "me" || String(message.from) === String(person.user);
@@ -16,6 +17,7 @@ const isBot = (message, person) => {
 const at = (item) => when(item?.at ?? item?.date)?.getTime() || 0;
 export const buttonsOf = (message) => (Array.isArray(message?.buttons) ? message.buttons.filter(Array.isArray) : []);
 const switchOf = (button) => [button.switch_inline, button.switch_inline_query, button.switch_inline_query_chosen_chat?.query].find((x) => typeof x === "string");
+const CONFIRMED = /^[A-Z][A-Z0-9]{9}( Confirmed|$)/; // what M-Pesa sent is for the bot as well
 const copyOf = (button) => (typeof button.copy === "object" ? button.copy?.text : button.copy) || button.copy_text?.text;
 const appOf = (button) => (typeof button.web_app === "object" ? button.web_app?.url : button.web_app);
 
@@ -262,6 +264,8 @@ export class Chat extends Sheets {
     }
     if (item.location) bubble.append(h("p", { class: "file" }, icon("globe"), `${item.location.latitude}, ${item.location.longitude}`));
     if (text) bubble.append(text);
+    const money = moneyIn(item);
+    if (money) bubble.append(money);
     bubble.append(h("small", { class: "meta" }, item.edited ? "edited " : "", hour(item.at ?? item.date)));
     const who = mine ? this.person.name : this.open === "bot" ? "PayLoom" : this.phone.other.person.name;
     const row = h("article", { class: `msg ${mine ? "me" : "them"}`, "aria-label": who }, bubble);
@@ -275,6 +279,8 @@ export class Chat extends Sheets {
   inlineKey(item, button) {
     const address = button.url; // a Mini App's address is asked from the town, which signs it for this person
     const face = [h("span", { dir: "auto" }, button.text), keyIcon(button)];
+    const invoice = slugOf(address);
+    if (invoice) return h("button", { type: "button", class: "key", onclick: () => payInvoice(this, invoice) }, ...face);
     if (address && safeUrl(address)) {
       const node = link(address, ...face);
       node.className = "key";
@@ -306,7 +312,7 @@ export class Chat extends Sheets {
     this.menuButton.hidden = this.open !== "bot";
     this.clip.hidden = this.open !== "bot";
     this.caption.hidden = !this.waiting || this.open !== "bot";
-    this.paste.hidden = !(this.open === "peer" && copy.last);
+    this.paste.hidden = !(copy.last && (this.open === "peer" || CONFIRMED.test(copy.last)));
     if (!this.paste.hidden) fill(this.paste, icon("copy"), h("span", {}, `Paste ${copy.last}`));
   }
 
@@ -444,6 +450,7 @@ export class Chat extends Sheets {
     if (answer.copy) copy(answer.copy).then(() => this.phone.toast("Copied. Paste it to your buyer."));
     const query = answer.inline_query ?? answer.switch_inline;
     if (typeof query === "string") this.share(query, answer.current_chat ? this.person : undefined);
+    if (answer.invoice) payInvoice(this, answer.invoice);
     if (answer.url) this.phone.openLink(answer.url);
   }
 

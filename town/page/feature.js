@@ -3,14 +3,16 @@
 import { api } from "./api.js";
 import { clock, fill, h, hear, hour, icon, money, shortDay, store, tell, when } from "./dom.js";
 import { LETTERS, Multitap } from "./multitap.js";
+import { MPESA_CODE, SimMenu } from "./simmenu.js";
 import { ring } from "./sound.js";
 
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 const NAMES = { "*": "star", "#": "hash" };
 const NOTICE_MS = 2500;
 
-export class FeaturePhone {
+export class FeaturePhone extends SimMenu {
   constructor(key, person, others) {
+    super();
     this.key = key;
     this.person = person;
     this.others = others;
@@ -66,7 +68,7 @@ export class FeaturePhone {
   }
 
   renderTip() {
-    fill(this.tip, "Press the keys, or type: Enter sends, Esc leaves. This is ", h("code", {}, `+${this.msisdn}`), "; dial ", h("code", {}, this.service), ", SMS to ", h("code", {}, this.code), ", M-Pesa PIN 1234.");
+    fill(this.tip, "Press the keys, or type: Enter sends, Esc leaves. This is ", h("code", {}, `+${this.msisdn}`), "; dial ", h("code", {}, this.service), ", SMS to ", h("code", {}, this.code), ", M-PESA with ", h("code", {}, "▲"), " or ", h("code", {}, MPESA_CODE), ", PIN 1234.");
   }
 
   putIn(msisdn) {
@@ -208,10 +210,15 @@ export class FeaturePhone {
     this.labels[1].textContent = right;
     this.softs[0].setAttribute("aria-label", left || "Left key");
     this.softs[1].setAttribute("aria-label", right || "Right key");
-    const letters = ["write", "ussd"].includes(this.view.name) && Boolean(this.entry);
+    const letters = this.writes && Boolean(this.entry);
     this.mode.hidden = !letters;
     this.mode.textContent = this.tap.mode;
     this.mode.setAttribute("aria-label", `Keys write ${this.tap.mode}, press to change`);
+  }
+
+  /** Whether keys write letters here, not digits alone. */
+  get writes() {
+    return ["write", "ussd"].includes(this.view.name) || Boolean(this.question?.letters);
   }
 
   softLabels() {
@@ -223,7 +230,9 @@ export class FeaturePhone {
       case "inbox": return ["Open", "Back"];
       case "message": return [/^\+?\d+$/.test(this.shown?.from || "") ? "Reply" : "Write", "Back"];
       case "write": return ["Send", some ? "Clear" : "Back"];
-      case "pin": return ["OK", some ? "Clear" : "Cancel"];
+      case "pin": case "ask": return ["OK", some ? "Clear" : "Cancel"];
+      case "menu": return ["Select", "Back"];
+      case "sure": return ["OK", "Cancel"];
       default: return ["OK", ""];
     }
   }
@@ -231,7 +240,7 @@ export class FeaturePhone {
   draw_idle() {
     const unread = this.unread;
     return [h("p", { class: "ff-big" }, "PayLoom"), h("p", { class: "ff-mid" }, `Dial ${this.service}`),
-      Number.isFinite(this.balance) ? h("p", { class: "ff-mid" }, `M-PESA ${money(this.balance / 100)}`) : null,
+      Number.isFinite(this.balance) ? h("button", { type: "button", class: "ff-mid ff-sim", tabindex: "-1", onclick: () => this.openMenu() }, `▲ M-PESA ${money(this.balance / 100)}`) : null,
       unread ? h("p", { class: "ff-new" }, icon("sms"), `${unread} new message${unread > 1 ? "s" : ""}`) : null];
   }
 
@@ -250,7 +259,11 @@ export class FeaturePhone {
 
   draw_inbox() {
     const rows = [h("b", {}, "Write message"), ...this.newest.map((sms) => [this.read.has(this.id(sms)) ? null : h("i", { class: "ff-dot", role: "img", "aria-label": "unread" }), h("b", {}, sms.from), h("small", {}, sms.text)])];
-    return [h("ul", { class: "ff-list", "aria-label": "Messages" }, rows.map((row, place) => h("li", {}, h("button", { type: "button", tabindex: "-1", class: place === this.chosen ? "chosen" : "", "aria-current": place === this.chosen ? "true" : null, onclick: () => this.open(place) }, row))))];
+    return [this.list("Messages", rows, (place) => this.open(place))];
+  }
+
+  list(label, rows, pick) {
+    return h("ul", { class: "ff-list", "aria-label": label }, rows.map((row, place) => h("li", {}, h("button", { type: "button", tabindex: "-1", class: place === this.chosen ? "chosen" : "", "aria-current": place === this.chosen ? "true" : null, onclick: () => pick(place) }, row))));
   }
 
   get newest() {
@@ -299,7 +312,11 @@ export class FeaturePhone {
   /** A character from a real keyboard, while no field has the focus. */
   letter(character) {
     if (this.view.name === "idle" && /[\d*#+]/.test(character)) this.go("dial");
-    if (!this.entry || (this.view.name === "pin" && !/\d/.test(character))) return;
+    if (this.view.name === "menu") {
+      if (/\d/.test(character)) this.pickRow(Number(character) - 1);
+      return;
+    }
+    if (!this.entry || (this.digitsOnly && !/\d/.test(character))) return;
     this.put(this.entry.value + character);
     this.entry.focus({ preventScroll: true });
   }
@@ -328,6 +345,7 @@ export class FeaturePhone {
     else if (name === "left") this.left();
     else if (view.name === "idle") this.dial(this.service);
     else if (["message", "inbox"].includes(view.name)) this.go(view.name === "message" ? "inbox" : "idle");
+    else if (view.name === "menu") this.leaveMenu();
     else if (this.entry?.value) this.erase();
     else if (view.name === "write") this.go("inbox");
     else this.end();
@@ -337,18 +355,24 @@ export class FeaturePhone {
   digit(key) {
     const { name } = this.view;
     if (["idle", "notice"].includes(name)) this.go("dial");
-    if (name === "inbox" || name === "message" || !this.entry) return;
-    if (name === "ussd" || name === "write") {
+    if (name === "menu") this.pickRow(Number(key) - 1);
+    if (name === "inbox" || name === "message" || name === "menu" || !this.entry) return;
+    if (this.writes) {
       if (key === "#") this.tap.next();
       else this.put(this.tap.press(this.entry.value, key, performance.now()));
-    } else if (name !== "pin" || /\d/.test(key)) this.put(this.entry.value + key);
+    } else if (!this.digitsOnly || /\d/.test(key)) this.put(this.entry.value + key);
+  }
+
+  get digitsOnly() {
+    return this.view.name === "pin" || Boolean(this.question && !this.question.letters);
   }
 
   move(step) {
-    if (this.view.name === "inbox") {
-      this.chosen = Math.max(0, Math.min(this.newest.length, this.chosen + step));
+    if (this.view.name === "inbox" || this.view.name === "menu") {
+      const rows = this.body.querySelectorAll(".ff-list li").length;
+      this.chosen = Math.max(0, Math.min(rows - 1, this.chosen + step));
       this.draw();
-    } else if (this.view.name === "idle" && step > 0) this.go("inbox");
+    } else if (this.view.name === "idle") this.go(step > 0 ? "inbox" : "menu", step > 0 ? {} : { menu: "mpesa" });
     else this.body.scrollBy({ top: step * 40 });
   }
 
@@ -367,6 +391,9 @@ export class FeaturePhone {
       case "message": return this.write(/^\+?\d+$/.test(this.shown?.from || "") ? this.shown.from : this.code);
       case "write": return this.send();
       case "pin": return this.pin();
+      case "menu": return this.pickRow(this.chosen);
+      case "ask": return this.answerQuestion();
+      case "sure": return this.payByHand();
       default: return this.go(this.view.back || "idle");
     }
   }
@@ -396,6 +423,7 @@ export class FeaturePhone {
   }
 
   dial(code) {
+    if (code === MPESA_CODE) return this.openMenu();
     if (/^\+?\d{8,15}$/.test(code)) return this.notice("Nobody picks up in this town. Send an SMS.");
     return this.talk(() => api.dial(this.msisdn, code));
   }

@@ -69,7 +69,7 @@ export class Guide {
     const has = (list) => Boolean(code) && list.some((message) => everything(message).toUpperCase().includes(code));
     // order numbers and pictures are the same in every language
     const confirmed = /💚/u;
-    const receipt = this.buyer.sms.some((sms) => /confirmed/i.test(sms.text) && (when(sms.at)?.getTime() || 0) >= since);
+    const receipt = Boolean(code) && this.buyer.sms.some((sms) => /confirmed/i.test(sms.text) && (when(sms.at)?.getTime() || 0) >= since);
     const seen = {
       started: this.seller.chat.botItems.length > 0,
       described: Boolean(code) || sold.some((message) => message.from === "me" && /\S\s+\d{2,}/.test(plainText(message))),

@@ -1,11 +1,12 @@
-// One phone: its frame, status bar, apps (Telegram, messages, browser), the M-Pesa prompt, and who holds it.
+// One phone: its frame, status bar, apps (Telegram, messages, M-Pesa, browser), the M-Pesa prompt, and who holds it.
 
 import { api } from "./api.js";
 import { Chat } from "./chat.js";
 import { clock, fill, h, hear, hour, icon, link, money, rich, safeUrl, shortDay, store, tell, when } from "./dom.js";
+import { copies, MpesaApp, PinPad } from "./mpesa.js";
 import { ring } from "./sound.js";
 
-const APPS = [["telegram", "Telegram", "chat"], ["sms", "Messages", "sms"], ["browser", "Browser", "globe"]];
+const APPS = [["telegram", "Telegram", "chat"], ["sms", "Messages", "sms"], ["mpesa", "M-Pesa", "coin"], ["browser", "Browser", "globe"]];
 
 export class Phone {
   constructor(key, role, person) {
@@ -49,12 +50,13 @@ export class Phone {
     this.stk = h("div", { class: "veil stk", hidden: true });
     this.smsApp = h("div", { class: "app sms", data: { app: "sms" }, hidden: true });
     this.browserApp = h("div", { class: "app browser", data: { app: "browser" }, hidden: true });
+    this.mpesa = new MpesaApp(this);
     this.dock = h("nav", { class: "dock", "aria-label": `Apps on ${this.person.name}'s phone` });
     this.settings = h("div", { class: "veil", hidden: true });
     this.who = h("header", { class: "who" });
     this.device = h("div", { class: "device" },
       h("div", { class: "status" }, this.time, this.bell, this.balance),
-      h("div", { class: "screen" }, this.chat.node, this.smsApp, this.browserApp, this.drawer, this.banner, this.stk, this.alertBox, this.settings, this.toastBox),
+      h("div", { class: "screen" }, this.chat.node, this.smsApp, this.mpesa.node, this.browserApp, this.drawer, this.banner, this.stk, this.alertBox, this.settings, this.toastBox),
       this.dock);
     this.node = h("section", { class: `phone ${this.key}`, id: `panel-${this.key}`, "aria-label": `${this.person.name}'s phone` }, this.who, this.device);
     for (const app of [this.smsApp, this.browserApp]) {
@@ -141,7 +143,7 @@ export class Phone {
 
   openApp(name) {
     this.app = name;
-    for (const node of [this.chat.node, this.smsApp, this.browserApp]) node.hidden = node.dataset.app !== name;
+    for (const node of [this.chat.node, this.smsApp, this.mpesa.node, this.browserApp]) node.hidden = node.dataset.app !== name;
     this.drawer.hidden = true;
     this.bell.setAttribute("aria-expanded", "false");
     if (name === "sms") this.readSms();
@@ -154,7 +156,7 @@ export class Phone {
   }
 
   renderDock() {
-    const counts = { telegram: this.app === "telegram" ? 0 : this.chat.unread("bot") + this.chat.unread("peer"), sms: this.sms.length - this.smsSeen, browser: 0 };
+    const counts = { telegram: this.app === "telegram" ? 0 : this.chat.unread("bot") + this.chat.unread("peer"), sms: this.sms.length - this.smsSeen, mpesa: 0, browser: 0 };
     const signature = `${this.app}${JSON.stringify(counts)}`;
     if (signature === this.dockDrawn) return;
     this.dockDrawn = signature;
@@ -203,7 +205,7 @@ export class Phone {
   }
 
   smsRow(sms) {
-    return h("li", {}, h("p", { class: "sms-from" }, h("b", {}, sms.from || "SMS"), h("small", {}, `${shortDay(sms.at)} ${hour(sms.at)}`)), h("p", { class: "sms-text", dir: "auto" }, rich(null, sms.text)));
+    return h("li", {}, h("p", { class: "sms-from" }, h("b", {}, sms.from || "SMS"), h("small", {}, `${shortDay(sms.at)} ${hour(sms.at)}`)), h("p", { class: "sms-text", dir: "auto" }, rich(null, sms.text)), copies(this, sms.text));
   }
 
   renderSms() {
@@ -287,18 +289,6 @@ export class Phone {
       return;
     }
     ring();
-    let pin = "";
-    const dots = h("div", { class: "dots", role: "img", "aria-label": "No digits yet" });
-    const ok = h("button", { type: "button", class: "ok", disabled: true, onclick: () => answer(pin === "1234" ? "right" : "wrong") }, "Send");
-    const draw = () => {
-      fill(dots, [0, 1, 2, 3].map((i) => h("i", { class: i < pin.length ? "on" : "" })));
-      dots.setAttribute("aria-label", `${pin.length} of 4 digits typed`);
-      ok.disabled = pin.length < 4;
-    };
-    const type = (digit) => {
-      pin = digit === "back" ? pin.slice(0, -1) : (pin + digit).slice(0, 4);
-      draw();
-    };
     const answer = async (what) => {
       for (const button of this.stk.querySelectorAll("button")) button.disabled = true;
       try {
@@ -311,36 +301,24 @@ export class Phone {
       } catch (error) {
         this.toast(error.message, true);
         for (const button of this.stk.querySelectorAll("button")) button.disabled = false;
-        draw();
+        pad.draw();
       }
       this.prompts = this.prompts.filter((item) => item.id !== prompt.id || what === undefined);
       this.renderPrompt();
       tell("acted", { phone: this });
     };
+    const pad = new PinPad({ send: (pin) => answer(pin === "1234" ? "right" : "wrong"), cancel: () => answer("cancel") });
     this.answerPrompt = answer;
     this.left = h("span", { class: "left" });
     const said = prompt.text || `Do you want to pay ${money(prompt.amount)} to ${prompt.business}, account no. ${prompt.reference}? Enter M-PESA PIN`;
-    const dialog = h("div", { class: "sim", role: "dialog", "aria-label": `M-Pesa asks ${this.person.name} for a PIN`, tabindex: "-1", onkeydown: (event) => {
-      if (/^\d$/.test(event.key)) type(event.key);
-      else if (event.key === "Backspace") type("back");
-      else if (event.key === "Escape") answer("cancel");
-      else if (event.key === "Enter" && pin.length === 4 && event.target.closest(".pad, .sim") && !event.target.closest(".ifs, .cancel")) answer(pin === "1234" ? "right" : "wrong");
-      else return;
-      event.preventDefault();
-    } },
+    const dialog = h("div", { class: "sim", role: "dialog", "aria-label": `M-Pesa asks ${this.person.name} for a PIN`, tabindex: "-1", onkeydown: (event) => pad.keydown(event) },
       h("p", { class: "sim-head" }, h("b", {}, "M-PESA"), h("small", {}, "SIM toolkit"), this.left),
       h("p", { class: "sum" }, money(prompt.amount, prompt.currency)),
       h("p", { class: "ask", dir: "auto" }, said),
-      dots,
-      h("div", { class: "pad" }, ["1", "2", "3", "4", "5", "6", "7", "8", "9"].map((digit) => h("button", { type: "button", onclick: () => type(digit) }, digit)),
-        h("button", { type: "button", class: "cancel", onclick: () => answer("cancel") }, "Cancel"),
-        h("button", { type: "button", onclick: () => type("0") }, "0"),
-        h("button", { type: "button", "aria-label": "Delete a digit", onclick: () => type("back") }, icon("back"))),
-      ok,
+      pad.nodes,
       h("div", { class: "ifs", role: "group", "aria-label": "Answers to try" }, h("span", {}, `${this.person.name}'s PIN is 1234. Or try:`),
         [["right", "Right PIN"], ["wrong", "Wrong PIN"], ["broke", "Not enough money"], ["ignore", "Let it ring out"]]
           .map(([what, label]) => h("button", { type: "button", onclick: () => answer(what) }, label))));
-    draw();
     fill(this.stk, dialog);
     this.renderTimeLeft();
     const active = document.activeElement;

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 
 from town.core import Fault
-from town.telegram import account, answering, editing, sending  # noqa: F401  (they register their methods)
+from town.telegram import account, answering, editing, invoices, sending  # noqa: F401  (they register their methods)
 from town.telegram.errors import Impossible, Refused, bad, forbidden, too_many
 from town.telegram.files import UPLOAD_LIMIT, StoredFile
 from town.telegram.params import METHODS, Params, Upload, parsed

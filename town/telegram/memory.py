@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from town.telegram.files import StoredFile
+from town.telegram.invoices import Invoice
 from town.telegram.people import Chat, Message, Person
 from town.telegram.service import Telegram
 from town.telegram.shapes import encode
@@ -26,7 +27,7 @@ FILE_FIELDS = ("file_id", "unique_id", "path", "name", "mime", "width", "height"
 def _chat(chat: Chat) -> Json:
     names = ("id", "type", "title", "reply_keyboard", "last_number", "owner")
     messages = [
-        [one.id, one.body, one.author, one.sent_at.isoformat(), one.inline_id, one.keyboard, one.reactions]
+        [one.id, one.body, one.author, one.sent_at.isoformat(), one.inline_id, one.keyboard, one.reactions, one.slug]
         for one in chat.messages.values()
     ]
     return {**{name: getattr(chat, name) for name in names}, "members": sorted(chat.members), "messages": messages}
@@ -48,6 +49,8 @@ def dump(bot: Telegram) -> Json:
         "short_descriptions": profile.short_descriptions,
         "commands": [[*key, commands] for key, commands in profile.commands.items()],
         "menu_buttons": [[chat_id, button] for chat_id, button in profile.menu_buttons.items()],
+        "invoices": [asdict(invoice) for invoice in bot.invoices.values()],
+        "payments": bot.payments,
         "updates": bot.updates.waiting(),
         "next_update": bot.updates.next_id,
         "allowed": None if bot.updates.allowed is None else sorted(bot.updates.allowed),
@@ -86,6 +89,8 @@ def load(bot: Telegram, keep: Path) -> bool:
     profile.short_descriptions = kept["short_descriptions"]
     profile.commands = {(scope, language): commands for scope, language, commands in kept["commands"]}
     profile.menu_buttons = {int(chat_id): button for chat_id, button in kept["menu_buttons"]}
+    bot.invoices = {one["slug"]: Invoice(**one) for one in kept.get("invoices", [])}
+    bot.payments = kept.get("payments", [])
     updates.next_id = kept["next_update"]
     updates.allowed = None if kept["allowed"] is None else frozenset(kept["allowed"])
     updates.put_back(kept["updates"])
@@ -106,8 +111,8 @@ def _load_people(bot: Telegram, kept: Json) -> None:
             people.pairs[min(members), max(members)] = chat
         else:
             people.chats[chat.id] = chat
-        for number, body, author, sent_at, inline_id, keyboard, reactions in messages:
-            message = Message(number, chat, body, author, datetime.fromisoformat(sent_at), inline_id, keyboard, reactions)
+        for number, body, author, sent_at, inline_id, keyboard, reactions, *slug in messages:
+            message = Message(number, chat, body, author, datetime.fromisoformat(sent_at), inline_id, keyboard, reactions, *slug)
             chat.messages[number] = message
             if inline_id:
                 people.inline_messages[inline_id] = message

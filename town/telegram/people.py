@@ -38,7 +38,7 @@ class Person:
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """A message as the Bot API shows it (`body`), and what only the town knows about it."""
+    """A message as the Bot API shows it (`body`), and what only the town knows about it. `slug` names the invoice in it."""
 
     id: int
     chat: Chat
@@ -48,6 +48,7 @@ class Message:
     inline_id: str = ""
     keyboard: Json | None = None
     reactions: list[Json] = field(default_factory=list)
+    slug: str = ""
 
 
 @dataclass(slots=True, eq=False)

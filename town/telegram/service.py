@@ -11,7 +11,7 @@ import itertools
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from town.core import Core
 from town.telegram import shapes
@@ -20,9 +20,14 @@ from town.telegram.files import Files
 from town.telegram.people import Chat, Message, People, Person
 from town.telegram.updates import Updates
 
+if TYPE_CHECKING:
+    from town.telegram.invoices import Invoice
+
 Json = dict[str, Any]
 
 OPEN_QUERIES_KEPT = 10_000
+PROVIDER_TOKEN = "284685063:TEST:TOWN-not-a-secret"
+"""Of the one payment provider that the bot's owner joined to it."""
 
 
 @dataclass(slots=True)
@@ -90,6 +95,11 @@ class Telegram:
         self.callbacks: dict[str, Answer] = {}
         self.inline_queries: dict[str, Answer] = {}
         self.inline_cache: dict[tuple[str, str, int], tuple[float, Json]] = {}
+        self.invoices: dict[str, Invoice] = {}
+        self.pre_checkouts: dict[str, Answer] = {}
+        self.payments: list[Json] = []
+        self.provider_tokens = {PROVIDER_TOKEN}
+        self.pre_checkout_life_s = 10.0
         self.inline_feedback = True
         self.callback_life_s = 900.0
         self.inline_life_s = 30.0
@@ -149,6 +159,6 @@ class Telegram:
 
     async def close(self) -> None:
         """Let go of everybody who waits."""
-        for answer in (*self.callbacks.values(), *self.inline_queries.values()):
+        for answer in (*self.callbacks.values(), *self.inline_queries.values(), *self.pre_checkouts.values()):
             answer.done.cancel()
         await self.updates.close()

@@ -13,6 +13,7 @@ from town.telegram.keyboards import valid_url
 from town.telegram.miniapp import init_data, login_address, web_app_address
 from town.telegram.people import Message
 from town.telegram.service import Answer
+from town.telegram.till import slug_of
 from town.telegram.views import button_view
 
 Json = dict[str, Any]
@@ -88,7 +89,9 @@ class Tapping:
             return _outcome(url=login_address(shown["url"], self._person(user), self.telegram.bot_token, self.telegram.core.clock.now()))
         if shown["url"] is not None:
             return self.follow(user, shown["url"])
-        raise Impossible("This button needs a payment or a game, which the town does not play.", 501)
+        if "pay" in button:
+            return _outcome(invoice=message.slug)
+        raise Impossible("This button needs a game, which the town does not play.", 501)
 
     def _person(self, user: int) -> Any:
         return self.telegram.people.person(user)
@@ -99,9 +102,12 @@ class Tapping:
         return web_app_address(url, data)
 
     def follow(self, user: int, url: str) -> Json:
-        """Open a link. One to the bot with `start` acts as START with that payload; any other is given back to be opened."""
+        """Open a link. One to the bot with `start` acts as START with that payload, one to an invoice opens its sheet; any other is given back."""
         if not valid_url(url):
             raise Impossible("This is no address Telegram would open.")
+        slug = slug_of(url)
+        if slug is not None:
+            return _outcome(invoice=slug)
         payload = self._start_payload(url)
         if payload is None:
             return _outcome(url=url)
@@ -162,4 +168,4 @@ def _no_button(message: Message, label: str) -> str:
 def _outcome(**what: Any) -> Json:
     """What the person sees after a press; everything that did not happen is null."""
     seen: Json = {"answered": True, "toast": None, "alert": False, "url": None, "copy": None, "inline_query": None}
-    return {**seen, "current_chat": False, "started": None, "sent": None, **what}
+    return {**seen, "current_chat": False, "started": None, "sent": None, "invoice": None, **what}

@@ -17,7 +17,7 @@ def file_address(bot: Telegram, unique_id: str) -> str:
 
 
 def button_view(button: Json) -> Json:
-    """A button with what it does: `data`, `url`, `copy`, `switch_inline` or `web_app`; the others are null."""
+    """A button with what it does: `data`, `url`, `copy`, `switch_inline`, `web_app` or `pay`; the others are null."""
     chosen = button.get("switch_inline_query_chosen_chat") or {}
     switch = button.get("switch_inline_query", button.get("switch_inline_query_current_chat", chosen.get("query", "") if chosen else None))
     login, web_app = button.get("login_url") or {}, button.get("web_app") or {}
@@ -30,6 +30,7 @@ def button_view(button: Json) -> Json:
         "current_chat": "switch_inline_query_current_chat" in button,
         "web_app": web_app.get("url"),
         "style": button.get("style"),
+        "pay": bool(button.get("pay")),
     }
 
 
@@ -61,6 +62,8 @@ def message_view(bot: Telegram, message: Message, viewer: int) -> Json:
         "photo": photo,
         "document": document and {"name": document["file_name"], "url": file_address(bot, document["file_unique_id"])},
         "contact": body.get("contact"),
+        "invoice": _invoice_view(bot, message),
+        "paid": _paid_view(body),
         "location": body.get("location"),
         "album": body.get("media_group_id"),
         "buttons": buttons_view(body),
@@ -71,6 +74,21 @@ def message_view(bot: Telegram, message: Message, viewer: int) -> Json:
         "edited": "edit_date" in body,
         "at": message.sent_at.isoformat(),
     }
+
+
+def _invoice_view(bot: Telegram, message: Message) -> Json | None:
+    invoice = bot.invoices.get(message.slug)
+    if invoice is None:
+        return None
+    return {"slug": invoice.slug, "title": invoice.title, "description": invoice.description, "total": invoice.total}
+
+
+def _paid_view(body: Json) -> Json | None:
+    """What the line in the chat says after a payment."""
+    told = body.get("successful_payment") or body.get("refunded_payment")
+    if not told:
+        return None
+    return {"amount": told["total_amount"], "currency": told["currency"], "back": "refunded_payment" in body}
 
 
 def chat_view(bot: Telegram, chat: Chat, viewer: int) -> list[Json]:
@@ -131,4 +149,5 @@ def state_view(bot: Telegram) -> Json:
         "updates_waiting": bot.updates.pending,
         "webhook": bot.updates.info(),
         "requests": bot.requests,
+        "payments": bot.payments,
     }

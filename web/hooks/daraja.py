@@ -43,7 +43,7 @@ async def receive(request: web.Request) -> web.Response:
     headers: dict[str, Any] = {name: request.headers[name][:_MOST_HEADER] for name in _KEPT if name in request.headers}
     source = door.address_of(request)
     gateway = door.hall.gateways[GATEWAY]
-    if not gateway.authentic(kind, raw, headers, source):
+    if not gateway.authentic(kind, raw, headers, source, {}):
         door.metrics.refused.labels(GATEWAY, "source").inc()
         _log.warning("callback_refused", kind=kind, source=source, purpose=str(purpose))
         raise web.HTTPNotFound

@@ -32,5 +32,5 @@ def accepts_gzip(request: web.Request) -> bool:
 
 
 def see_other(path: str) -> web.Response:
-    """303 within our own addresses: after a POST, the next thing is a GET."""
+    """303, to an address of ours or one that a gateway gave: after a POST, the next thing is a GET."""
     return web.Response(status=303, headers={"Location": path, "Cache-Control": "no-store"})

@@ -29,6 +29,8 @@ from web.splice import Spliced
 from web.static import SCRIPTS, STYLE, icon
 
 LOOKUPS: Final = web.AppKey("lookups", Lookups)
+PAGE_S: Final = 4.0
+"""How long a buyer is kept waiting for the address of a hosted page before they are shown that it is on its way."""
 _HOLE: Final = "\0"
 """Where the key of the form goes; nothing a seller typed can hold it."""
 
@@ -80,6 +82,11 @@ def page_values(origin: str, shown: Shown, t: Words, typed: Typed, key: str) -> 
         "link": link,
         "pictures": shown.pictures,
         "usable": usable,
+        "pages": [offer for offer in usable if offer.method is not Method.MPESA],
+        "only_mpesa": [offer.method for offer in usable] == [Method.MPESA],
+        "with_mpesa": any(offer.method is Method.MPESA for offer in usable),
+        "picked": typed.method if typed.method in {offer.method for offer in usable} else usable[0].method if usable else "",
+        "split": any(not offer.direct for offer in usable),
         "direct": bool(usable) and all(offer.direct for offer in usable),
         "digital": link.digital_file is not None,
         "quantities": [(count, t.money(link.price.times(count))) for count in sorted(counts)],
@@ -154,7 +161,8 @@ async def buy(request: web.Request) -> web.Response:
             typed.wrong[_where(refusal)] = sentence(t, refusal)
             status = http_status(refusal) if isinstance(refusal, LimitReached | NotForSale) else 422
         else:
-            door.hall.spawn(payments.send_attempt(door.hall.store, door.hall.gateways, attempt.id))
+            sending = payments.send_attempt(door.hall.store, door.hall.gateways, attempt.id)
+            await door.hall.begin(sending, 0 if typed.method == Method.MPESA else PAGE_S)
             return see_other(f"/pay/{door.hall.tokens.make(Purpose.PAY, attempt.checkout_id)}")
     values = page_values(door.url(""), shown, t, typed, key)
     return page(request, "buy.html", spoken, status, **values)
@@ -177,7 +185,7 @@ def _key(value: object) -> str | None:
 
 def _understood(t: Words, typed: Typed, code: str, key: str, spoken: str) -> NewCheckout | None:
     """The command, or None with a sentence beside every field that cannot be used."""
-    phone, quantity = _phone(t, typed), _quantity(t, typed)
+    phone, quantity = _phone(t, typed, needed=typed.method == Method.MPESA), _quantity(t, typed)
     if not typed.name.strip():
         typed.wrong["name"] = t("errors.bad_input.name.empty")
     if typed.method not in set(Method):
@@ -187,9 +195,11 @@ def _understood(t: Words, typed: Typed, code: str, key: str, spoken: str) -> New
     return NewCheckout(f"web:{key}", code, quantity, typed.name, typed.address, typed.note, phone, spoken, "web")
 
 
-def _phone(t: Words, typed: Typed) -> Phone | None:
+def _phone(t: Words, typed: Typed, *, needed: bool) -> Phone | None:
+    """Only M-Pesa needs one."""
     if not typed.phone.strip():
-        typed.wrong["phone"] = t("errors.bad_input.phone.empty")
+        if needed:
+            typed.wrong["phone"] = t("errors.bad_input.phone.empty")
         return None
     try:
         return read_phone(typed.phone)

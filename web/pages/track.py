@@ -17,6 +17,7 @@ from domain.ports import Unit
 from domain.records import StoredFile
 from domain.rights import Actor, Party
 from domain.tokens import Purpose
+from templates.methods import method_name
 from templates.words import words
 from usecases import disputes, orders, views
 from usecases.mail import OrderMail, order_mail
@@ -97,6 +98,8 @@ def what_next(view: OrderView) -> tuple[str, dict[str, Any]]:
         return "refund_done" if done else "refund_by_hand" if failed else "refund_coming", {}
     if order.state in _ENDED:
         return {OrderState.VOID: "void"}.get(order.state, "completed" if not order.digital else "digital"), {}
+    if order.state is OrderState.FROZEN:
+        return "frozen", {}
     if order.release_wanted is not None:
         return "confirming", {}
     if order.digital:
@@ -113,7 +116,7 @@ def what_next(view: OrderView) -> tuple[str, dict[str, Any]]:
 
 def headline(view: OrderView) -> str:
     order = view.order
-    if order.release_wanted is not None and order.state not in _ENDED:
+    if order.release_wanted is not None and order.state not in {*_ENDED, OrderState.FROZEN}:
         return "confirming"
     return str(order.state).lower()
 
@@ -133,6 +136,7 @@ async def show(request: web.Request) -> web.Response:
 def order_page(request: web.Request, name: str, view: OrderView, status: int = 200, **more: Any) -> web.Response:
     door, order = request.app[DOOR], view.order
     key, values = what_next(view)
+    spoken = language(request, order.language)
     over = order.state in _ENDED and not views.refund_is_under_way(view.refund)
     values = {
         "view": view,
@@ -150,11 +154,12 @@ def order_page(request: web.Request, name: str, view: OrderView, status: int = 2
         "live": "" if over else f"/track/{view.track_token}/events",
         "face": _face(view),
         "direct": order.escrow is None,
+        "method": method_name(words(spoken), view.method),
         "back": f"/track/{view.track_token}",
         "scripts": (SCRIPTS["live"], SCRIPTS["form"]) if name == "track.html" else (SCRIPTS["form"],),
         **more,
     }
-    return page(request, name, language(request, order.language), status, **values)
+    return page(request, name, spoken, status, **values)
 
 
 async def events(request: web.Request) -> web.StreamResponse:

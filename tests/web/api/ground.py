@@ -57,7 +57,7 @@ class PaperGateway:
     async def refund(self, refund: Refund, receipt: str, credentials: Mapping[str, str], callback_token: str) -> Reply:
         return Reply(Outcome.PENDING)
 
-    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str) -> bool:
+    def authentic(self, kind: str, raw: bytes, headers: Mapping[str, str], source: str, credentials: Mapping[str, str]) -> bool:
         return headers.get("User-Agent") != "forger"
 
     def parse(self, kind: str, raw: bytes, headers: Mapping[str, str]) -> Notice:

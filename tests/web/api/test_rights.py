@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from domain.payment import Method, Notice, Outcome, Proof
+from domain.phone import Phone
 from domain.ports import Unit
 from domain.rights import Actor, Party
 from domain.tokens import Purpose
+from tests.fakes import ABILITY
 from tests.web.api.ground import PEOPLE, PHONE, SHOP, Api
-from usecases import webhooks
+from usecases import checkouts, payments, settlement, webhooks
 from usecases.api_keys import authenticate, revoke_api_key
+from usecases.checkouts import NewCheckout
 from web.api.v1 import ENDPOINTS
 from web.api.v1.endpoint import Endpoint, Who
 
@@ -30,6 +34,7 @@ LEADERS, MEMBERS = {"owner", "manager"}, {"owner", "manager", "staff"}
 MAY = {
     "createLink": LEADERS, "listLinks": LEADERS, "changeLink": LEADERS, "getWallet": LEADERS, "listOrders": MEMBERS, "listEscrow": MEMBERS,
     "getOrder": MEMBERS | {"track"}, "acceptOrder": MEMBERS, "shipOrder": MEMBERS, "markDelivered": MEMBERS, "enterDeliveryCode": MEMBERS,
+    "listLate": MEMBERS, "acceptLate": MEMBERS, "refundLate": LEADERS,
     "refundOrder": LEADERS | {"track"}, "releaseEscrow": {"track"}, "openDispute": {"track"},
     **{name: {"owner"} for name in (
         "createWebhook", "listWebhooks", "getWebhook", "changeWebhook", "deleteWebhook", "rotateWebhookSecret", "testWebhook", "listDeliveries",
@@ -61,8 +66,27 @@ def one_webhook(unit: Unit) -> tuple[str, str]:
     return f"we_{made[0].id:x}", f"dlv_{sent[0].id:x}"
 
 
+def late_money(unit: Unit) -> str:
+    """Of ours: what came after the buyer went away, and waits. Made once."""
+    known = unit.late.waiting(SHOP, 1)
+    if known:
+        return known[0].number
+    code = unit.links.of_organization(SHOP, None, 1)[0].code
+    new = NewCheckout("late", code, 1, "Amina", "", "", Phone("+254733000333"), "en", "web")
+    attempt = payments.buy(unit, new, Method.MPESA, {"daraja": ABILITY})
+    payments.begin_attempt(unit, attempt.id)
+    checkouts.cancel_checkout(unit, attempt.checkout_id, Actor(Party.BUYER, "web"))
+    paid = Notice(
+        "daraja", f"late{attempt.id}", "stk", Outcome.SUCCEEDED, Proof.PROOF, attempt.id, receipt=f"L{attempt.id}", money=attempt.money
+    )
+    settlement.apply_notice(unit, paid)
+    return unit.late.waiting(SHOP, 1)[0].number
+
+
 async def ask(api: Api, endpoint: Endpoint, number: str, code: str, who: str) -> Any:
     webhook, delivery = await api.hall.store.write(one_webhook) if number != "99999999" else ("we_1", "dlv_1")
+    if "/late/" in endpoint.path and number != "99999999":
+        number = await api.hall.store.write(late_money)
     path = endpoint.path.replace("{number}", number).replace("{code}", code)
     path = path.replace("{webhook}", webhook).replace("{delivery}", delivery)
     return await api.ask(endpoint.method, path, BODIES.get(endpoint.name), bearer=who)
@@ -78,6 +102,7 @@ async def test_each_bearer_does_what_they_may_and_hears_not_found_otherwise(api:
     number, token = await api.order()
     by = await bearer(api, who, token)
     await api.hall.store.write(one_webhook)
+    await api.hall.store.write(late_money)
     before = api.books()
     said = await ask(api, endpoint, number, api.world.links["ours"], by)
     lists_own = who == "other" and "{" not in endpoint.path
@@ -97,6 +122,7 @@ async def test_whoever_is_not_recognized_is_told_so_and_nothing_else(api: Api, e
     """W17: unknown, wrong, former: one answer."""
     number, token = await api.order()
     await api.hall.store.write(one_webhook)
+    await api.hall.store.write(late_money)
     before = api.books()
     said = await ask(api, endpoint, number, api.world.links["ours"], await bearer(api, who, token))
     assert said.status == 401

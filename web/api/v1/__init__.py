@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from usecases.hall import Hall
-from web.api.v1 import callbacks, links, orders, problems, purchases, reading, reference, webhooks
+from web.api.v1 import callbacks, late, links, orders, problems, purchases, reading, reference, webhooks
 from web.api.v1.document import document
 from web.api.v1.endpoint import DOCS, Endpoint, route
 
@@ -29,6 +29,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *purchases.ENDPOINTS,
     *callbacks.ENDPOINTS,
     *orders.ENDPOINTS,
+    *late.ENDPOINTS,
     *webhooks.ENDPOINTS,
     Endpoint(
         "GET", "/api/v1/openapi.json", "openapi", summary="This document", answers={200: "application/json"}, handler=_document,

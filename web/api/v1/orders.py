@@ -180,10 +180,15 @@ def _wallet(unit: Unit, caller: Caller, call: Call) -> Done:
         return [amount(Money(number, currency)) for currency, number in sorted(minor.items())]
 
     history = [
-        schemas.HistoryRow(kind=row["kind"], at=row["at"], amount=amount(Money(-row["amount_minor"], row["currency"])))
+        schemas.HistoryRow(kind=row["kind"], order=row["number"], at=row["at"], amount=amount(Money(-row["amount_minor"], row["currency"])))
         for row in view.history
     ]
-    return shown(200, schemas.WalletShown(shop=view.shop.name, balance=amounts(view.available), held=amounts(view.held), history=history))
+    return shown(
+        200,
+        schemas.WalletShown(
+            shop=view.shop.name, balance=amounts(view.available), held=amounts(view.held), owed=amounts(view.owed), history=history
+        ),
+    )
 
 
 def _step(path: str, name: str, work: Work, *, summary: str, description: str, **more: Any) -> Endpoint:

@@ -27,6 +27,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         400, title="Some input cannot be used", description="Each entry of `errors` names a field and what is wrong with it."
     ),
     "unreadable": Kind(400, title="The body is not readable JSON", description="Send one JSON object in UTF-8, without duplicate names."),
+    "not_authentic": Kind(400, title="The event is not signed as it should be", description="For gateways: nothing of it was looked at."),
     "idempotency_key": Kind(
         400,
         title="An Idempotency-Key is needed",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from domain.errors import NotFound
 from domain.ids import AttemptId, CheckoutId, PaymentId
-from domain.payment import Attempt
+from domain.payment import Attempt, Method
 from domain.phone import read_phone
 from domain.ports import Unit
 from domain.tokens import Purpose
@@ -30,7 +30,7 @@ def _buy(unit: Unit, caller: Caller, call: Call) -> Done:
         name=body.name,
         address=body.address,
         note=body.note,
-        phone=read_phone(body.phone, unit.house.country),
+        phone=read_phone(body.phone, unit.house.country) if body.phone is not None else None,
         language=str(body.language),
         source="api",
     )
@@ -59,6 +59,7 @@ def _begun(unit: Unit, attempt: Attempt) -> Done:
             "checkout": checkout.number,
             "amount": amount(checkout.total).model_dump(mode="json"),
             "expires_at": checkout.expires_at.isoformat(),
+            "method": str(unit.payments.get(attempt.payment_id).method),
         },
     )
 
@@ -74,7 +75,13 @@ def _show_begun(hall: Hall, kept: Mapping[str, Any]) -> Mapping[str, Any]:
         status_url=f"{hall.house.base_url}/api/v1/payments/{payment}/status",
         amount=schemas.Amount(**kept["amount"]),
         expires_at=kept["expires_at"],
+        next=_next(kept.get("method", Method.MPESA), f"{hall.house.base_url}/pay/{checkout}"),
     ).model_dump(mode="json")
+
+
+def _next(method: str, pay_url: str) -> schemas.NextStep:
+    """Our own page leads on to the gateway's as soon as that is there, so that no answer waits for a gateway."""
+    return schemas.NextStep(type="prompt") if method == Method.MPESA else schemas.NextStep(type="redirect", url=f"{pay_url}/go")
 
 
 def _send(hall: Hall, kept: Mapping[str, Any]) -> None:
@@ -103,6 +110,7 @@ def _status(unit: Unit, caller: Caller, call: Call) -> Done:
             result=attempt.result if attempt is not None else None,
             receipt=attempt.receipt if attempt is not None else None,
             refund=view.refund.state if view.refund is not None else None,
+            seller_decides_by=waits.decide_by if (waits := views.undecided(view)) is not None else None,
             order=order,
         ),
     )
@@ -110,10 +118,11 @@ def _status(unit: Unit, caller: Caller, call: Call) -> Done:
 
 ENDPOINTS: Final = (
     Endpoint(
-        "POST", "/api/v1/links/{code}/purchase", "purchase", summary="Buy: begin a checkout and ask the phone to pay",
+        "POST", "/api/v1/links/{code}/purchase", "purchase", summary="Buy: begin a checkout and a payment",
         answers={202: schemas.PurchaseShown}, work=_buy, body=schemas.PurchaseBody, show=_show_begun, after=_send, on_miss=count_miss,
         refusals=("not_for_sale", "gone", "cannot_pay", "limit_reached"),
-        description="Open to everybody. The prompt appears on the phone within seconds; follow it at `status_url`.",
+        description="Open to everybody. M-Pesa asks on the phone within seconds; for every other method send the payer to `next.url`. Follow it at "
+        "`status_url`.",
     ),
     Endpoint(
         "POST", "/api/v1/payments/process", "processPayment", summary="Try again to pay for a checkout",

@@ -81,7 +81,9 @@ class LinkChanges(Request):
 
 class PurchaseBody(Request):
     name: str = Field(min_length=1, max_length=MOST_NAME)
-    phone: str = Field(min_length=6, max_length=24, description="The M-PESA number that is asked to pay.")
+    phone: str | None = Field(
+        None, min_length=6, max_length=24, description="The M-PESA number that is asked to pay; other methods need none."
+    )
     quantity: int = Field(1, ge=1, le=MOST_QUANTITY)
     method: Method = Method.MPESA
     address: str = Field("", max_length=300)
@@ -131,7 +133,9 @@ class WalletPage(Request):
 
 
 class CallbackQuery(Request):
-    token: str = Field("", max_length=100, description="Daraja: the token of the attempt or refund.")
+    token: str = Field(
+        "", max_length=100, description="Daraja: of the attempt or refund. The others: of the organization whose own account it is."
+    )
     kind: Literal["stk", "reversal", "reversal-late"] = "stk"
 
 
@@ -180,6 +184,13 @@ class PublicLink(Shown):
     methods: list[MethodShown]
 
 
+class NextStep(Shown):
+    type: Literal["redirect", "prompt"] = Field(
+        description="`redirect`: send the payer to `url`. `prompt`: the request comes to their phone."
+    )
+    url: str | None = None
+
+
 class PurchaseShown(Shown):
     checkout: str = Field(description="For people: TEMP-...")
     checkout_token: str = Field(description="For `payments/process`. Keep it to yourself.")
@@ -188,6 +199,7 @@ class PurchaseShown(Shown):
     status_url: str
     amount: Amount
     expires_at: datetime
+    next: NextStep
 
 
 class PaidOrder(Shown):
@@ -206,6 +218,7 @@ class PaymentShown(Shown):
     result: str | None = Field(description="Why the last try failed, as a code.")
     receipt: str | None
     refund: RefundState | None = Field(description="Of money that came late, twice or too little and goes back.")
+    seller_decides_by: datetime | None = Field(description="The money came after the checkout ended: until then the seller may accept it.")
     order: PaidOrder | None
 
 
@@ -294,6 +307,7 @@ class Confirmation(Shown):
 
 class HistoryRow(Shown):
     kind: str
+    order: str = Field(description="The number of the order it is about; empty where there is none.")
     at: datetime
     amount: Amount = Field(description="What came in is positive.")
 
@@ -302,6 +316,7 @@ class WalletShown(Shown):
     shop: str
     balance: list[Amount]
     held: list[Amount] = Field(description="In escrow.")
+    owed: list[Amount] = Field(description="Taken back by a bank or a gateway after it was released: it comes out of the next releases.")
     history: list[HistoryRow]
 
 

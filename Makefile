@@ -19,6 +19,8 @@ COVERED := $(wildcard tests/domain tests/usecases tests/properties tests/cli)
 OTHERS := tests/crash $(filter-out tests/crash $(COVERED),$(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.py)))))
 # A process for each core, each with its own PostgreSQL and browser; four are as many as the memory of a small machine carries.
 SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=worksteal
+# These talk to processes, sockets and browsers, and can lose to a busy machine: what failed is run once more, by itself, and named.
+AGAIN := --last-failed --last-failed-no-failures=none -v
 MEASURED := --cov --cov-config=pyproject.toml --cov-report= --cov-fail-under=0
 
 help: ## this list
@@ -41,7 +43,7 @@ run: install ## start everything, with imitated providers, and print one address
 test: install-dev browser ## run the whole suite, on SQLite, a real PostgreSQL and a real browser
 	$(BIN)/coverage erase
 	$(BIN)/pytest $(SIDE_BY_SIDE) $(MEASURED) $(COVERED)
-	$(BIN)/pytest $(SIDE_BY_SIDE) $(OTHERS)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(OTHERS) || $(BIN)/pytest $(AGAIN) $(OTHERS)
 
 test-one: install-dev ## run one file, folder or name: make test-one T=tests/domain/test_money.py
 	@test -n "$(T)" || { echo 'payloom: say which, for example: make test-one T=tests/domain'; exit 2; }

@@ -14,9 +14,9 @@ BIN := .venv/bin
 # The rooms that have Python in them (all of them in a finished tree).
 ROOMS := $(patsubst %/__init__.py,%,$(wildcard $(addsuffix /__init__.py,\
            payloom bot web jobs usecases domain storage gateways templates town tests)))
-# Which tests cover domain/ and usecases/ whole. The others run without the tracer, which costs them two fifths of their time; the long ones first.
+# Which tests cover domain/ and usecases/ whole. The rules of the house (tests/house) are for `make check`. The others run without the tracer, which costs them two fifths of their time; the long ones first.
 COVERED := $(wildcard tests/domain tests/usecases tests/properties tests/cli)
-OTHERS := tests/crash $(filter-out tests/crash $(COVERED),$(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.py)))))
+OTHERS := tests/crash $(filter-out tests/crash tests/house $(COVERED),$(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.py)))))
 # A process for each core, each with its own PostgreSQL and browser; four are as many as the memory of a small machine carries.
 SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=worksteal
 # These talk to processes, sockets and browsers, and can lose to a busy machine: what failed is run once more, by itself, and named.

@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from domain.by_hand import HandPaid
 from domain.chargeback import Chargebacks
 from domain.codes import Codes
+from domain.health import Measures
 from domain.late import LateMoney
 from domain.link import Links
 from domain.order import Disputes, Orders
@@ -113,6 +114,8 @@ class Unit(Protocol):
     def seals(self) -> Seals: ...
     @property
     def webhooks(self) -> Webhooks: ...
+    @property
+    def measures(self) -> Measures: ...
     def new_id(self) -> int:
         """A 63-bit id that grows with time."""
         ...

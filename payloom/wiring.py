@@ -52,9 +52,8 @@ from payloom.carriers import OWN_FIELDS, close, every_gateway, platform_credenti
 from payloom.paces import PacedPost, pace_of
 from payloom.readiness import readiness
 from payloom.settings import Settings
-from storage.bell import LocalBell, PostgresBell
+from storage.bell import LocalBell
 from storage.pictures import Pictures
-from storage.postgres import PostgresStore
 from storage.sqlite import SqliteStore
 from storage.store import StoreUnavailable
 from storage.unit import Surroundings
@@ -65,6 +64,7 @@ from usecases.lookups import LOOKUPS
 from usecases.tell import keep_admin_chat
 
 if TYPE_CHECKING:
+    from storage.postgres import PostgresStore
     from web.gate import Limits
 
 _WEBHOOK = 1
@@ -230,7 +230,7 @@ def build(
     bot = _bot(settings, telegram_file_base, request, polling)
 
     def pace(name: str, per_s: float) -> Pace | None:
-        return pace_of(hall, name, per_s, shared=isinstance(store, PostgresStore)) if paced else None
+        return pace_of(hall, name, per_s, shared=not isinstance(store, SqliteStore)) if paced else None
 
     engine = Engine(DIALOGS, hall.abilities, arabic_on_ussd=settings.ussd_arabic, fields=OWN_FIELDS)
     messenger = TelegramMessenger(bot, pace("telegram", settings.telegram_per_s))
@@ -325,6 +325,9 @@ def _storage(settings: Settings, around: Surroundings) -> tuple[LocalBell, Sqlit
     if url.startswith("sqlite"):
         bell = LocalBell()
         return bell, SqliteStore(Path(url.partition(":///")[2]), around, bell)
+    from storage.postgres import PostgresStore  # noqa: PLC0415 - a house on SQLite never loads the driver
+    from storage.postgres_bell import PostgresBell  # noqa: PLC0415 - as above
+
     shared = PostgresBell(url.replace("+asyncpg", "").replace("+psycopg", ""))
     return shared, PostgresStore(url, around, shared)
 

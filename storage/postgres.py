@@ -29,6 +29,7 @@ BATCH = 8
 """Units that share one commit at most, when more wait than there are connections."""
 
 RECONNECT_FOR_S = 20.0
+_RACES = (psycopg.IntegrityError, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 CONNECT_S = 5
 _log = structlog.get_logger("store")
 
@@ -165,7 +166,7 @@ class _Pool:
     def _settle(self, jobs: list[Job]) -> None:
         ring(self._bell, jobs)
         for job in jobs:
-            if job.error is not None and try_again(job) and not self.closing:
+            if job.error is not None and try_again(job, _RACES) and not self.closing:
                 self.jobs.put(job)
             else:
                 job.settle()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, Insert, Table, TextClause, UniqueConstraint, bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql import ClauseElement, visitors
 from sqlalchemy.sql.selectable import SelectBase
@@ -17,11 +18,18 @@ from sqlalchemy.sql.selectable import SelectBase
 SQLITE = "sqlite"
 POSTGRES = "postgresql"
 
-_DIALECTS: Mapping[str, Dialect] = {
-    SQLITE: sqlite.dialect(paramstyle="named"),
-    POSTGRES: postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]
-}
 _lock = threading.Lock()
+
+
+@cache
+def _dialect(name: str) -> Dialect:
+    """Loaded when it is needed: a house has one engine."""
+    if name == SQLITE:
+        return sqlite.dialect(paramstyle="named")
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - as above
+
+    dialect: Dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+    return dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class Sql:
         if found is None:
             with _lock:
                 statement = self._statement if isinstance(self._statement, ClauseElement) else self._statement(dialect)
-                compiled = statement.compile(dialect=_DIALECTS[dialect])
+                compiled = statement.compile(dialect=_dialect(dialect))
                 fixed = {name: _literal(value) for name, value in compiled.params.items() if value is not None}
                 text = _PLACE.sub(lambda place: fixed.get(place[place.lastindex or 0], place[0]), str(compiled))
                 places = tuple(dict.fromkeys(_NAMED.findall(text))) if dialect == POSTGRES else ()
@@ -116,7 +124,11 @@ def insert_unless_there(table: Table) -> Sql:
 
 def maker(dialect: str) -> Any:
     """The dialect's own insert, which knows ON CONFLICT."""
-    return postgresql.insert if dialect == POSTGRES else sqlite.insert
+    if dialect == SQLITE:
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - as above
+
+    return postgresql.insert
 
 
 def save_version(table: Table, *key: str) -> Sql:

@@ -36,6 +36,7 @@ _PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
 )
 READERS = 2
+_RACES = (sqlite3.IntegrityError,)
 _OUR_MISTAKES = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY})
 """What a reader never meets because of the file: wrong SQL, or a unit that writes."""
 
@@ -107,7 +108,7 @@ class SqliteStore:
         while self._waiting:
             jobs = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             await self._writer._execute(self._run_batch, self._writer._conn, jobs)  # type: ignore[no-untyped-call]
-            again = [job for job in jobs if job.error is not None and try_again(job)]
+            again = [job for job in jobs if job.error is not None and try_again(job, _RACES)]
             self._waiting.extendleft(reversed(again))
             for job in jobs:
                 if job not in again:

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-import psycopg
-
 from domain.errors import Stale
 from storage.spelling import POSTGRES as POSTGRES
 from storage.spelling import SQLITE as SQLITE
@@ -197,6 +195,8 @@ class Session:
             if len(_composed) >= _KEPT:
                 _composed.clear()
             text = _composed[key] = _compose(key)
+        import psycopg  # noqa: PLC0415 - a house on SQLite never loads it
+
         values = [write.row[name] for write in group for name in write.sql.compiled(POSTGRES).places]
         checked = [write.or_stale for write in group if write.or_stale is not None]
         try:
@@ -222,6 +222,8 @@ class Session:
     def _raw(self) -> Any:
         """One cursor that passes PostgreSQL's own marks through: making a cursor, and parsing a text, cost more than a row."""
         if self._cursor is None:
+            import psycopg  # noqa: PLC0415 - as above
+
             self._cursor = psycopg.RawCursor(self.connection)
         return self._cursor
 

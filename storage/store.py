@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import psycopg
 
 from domain.errors import DomainError, Stale
 from domain.ports import Bell
@@ -17,9 +14,6 @@ from storage.unit import SqlUnit, Surroundings
 
 MOST_TRIES = 8
 """A unit that keeps losing races is given up after this many runs."""
-
-
-_RACES = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 
 
 class StoreUnavailable(Exception):
@@ -84,10 +78,13 @@ def run_shared(session: Session, around: Surroundings, jobs: Sequence[Job], pass
                 session.keep(point)
 
 
-def try_again(job: Job) -> bool:
-    """True when the unit lost a race and may run once more, from reading: a unique key or a version said that somebody was first."""
+def try_again(job: Job, races: tuple[type[Exception], ...]) -> bool:
+    """True when the unit lost a race and may run once more, from reading: a unique key or a version said that somebody was first.
+
+    `races` are the errors by which the driver tells of one.
+    """
     job.tries += 1
-    return isinstance(job.error, (Stale, *_RACES)) and job.tries < MOST_TRIES
+    return isinstance(job.error, (Stale, *races)) and job.tries < MOST_TRIES
 
 
 def ring(bell: Bell, jobs: Sequence[Job]) -> None:

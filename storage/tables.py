@@ -214,9 +214,11 @@ entries = Table(
     UniqueConstraint("kind", "cause"),
 )  # fmt: skip
 
+_IN_SUSPENSE = "substr(account, 1, 9) = 'suspense:'"
 postings = Table(
     "postings", metadata, Column("entry_id", Whole, ForeignKey("entries.id"), primary_key=True), Column("n", Integer, primary_key=True),
     _text("account"), _whole("amount_minor"), _text("currency"), Index(None, "account", "entry_id"),
+    Index("ix_postings_suspense", "currency", "amount_minor", sqlite_where=text(_IN_SUSPENSE), postgresql_where=text(_IN_SUSPENSE)),
     CheckConstraint("amount_minor <> 0", name="amount"),
 )  # fmt: skip
 
@@ -226,11 +228,13 @@ wallets = Table(
 )  # fmt: skip
 
 _TODO = "state = 'STORED'"
+_PARKED = "state = 'PARKED'"
 inbox = Table(
     "inbox", metadata, _id(), _text("gateway"), _text("event_key"), _text("kind"), Column("raw", LargeBinary, nullable=False), _text("headers"),
     _text("source"), _whole("received_at"), *_state(InboxState), _whole("tries"), _whole("act_at", null=True), _text("error"), _version(),
     UniqueConstraint("gateway", "event_key"),
     Index("ix_inbox_todo", "gateway", "act_at", sqlite_where=text(_TODO), postgresql_where=text(_TODO)),
+    Index("ix_inbox_parked", "id", sqlite_where=text(_PARKED), postgresql_where=text(_PARKED)),
 )  # fmt: skip
 
 _UNSENT = "state IN ('WAITING', 'SENDING')"

@@ -15,6 +15,7 @@ from domain.tokens import Tokens
 from storage.by_hand import HandRows
 from storage.chargeback import ChargebackRows
 from storage.codes import CodeRows
+from storage.health import HealthRows
 from storage.late import LateRows
 from storage.ledger import BookRows, TrailRows
 from storage.link import LinkRows
@@ -212,3 +213,7 @@ class SqlUnit:
     @_made_once
     def late(self) -> LateRows:
         return LateRows(self.session)
+
+    @_made_once
+    def measures(self) -> HealthRows:
+        return HealthRows(self.session)

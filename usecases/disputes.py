@@ -18,7 +18,7 @@ from domain.ports import Unit
 from domain.rights import Action, Actor, Party
 from usecases.orders import complete_order, hand_over_digital, open_dispute_of, refund_order, save_order, subject, the_order
 from usecases.payments import the_attempt
-from usecases.releases import held_of, release_held
+from usecases.releases import release_held, still_held
 from usecases.shares import ask_back, refunds_for
 from usecases.tell import alert, tell_order
 
@@ -157,7 +157,7 @@ def _end(unit: Unit, order: Order, actor: Actor, state: DisputeState) -> None:
 
 def _split(unit: Unit, order: Order, actor: Actor, refund: Money | None) -> Order:
     """Part back to the buyer, the rest to the wallet minus its fee; the parts add up to what was held."""
-    held = held_of(unit, order)
+    held = still_held(unit, order)
     if refund is None or refund.currency != held.currency or not 0 < refund.amount_minor < held.amount_minor:
         raise BadInput("refund", "not_a_part", limit=held.amount_minor)
     if not order.proved:

@@ -18,7 +18,7 @@ from domain.person import clean_text
 from domain.ports import Unit
 from domain.rights import CLOCK, Action, Actor, Party, require
 from usecases.links import give_back_to_stock
-from usecases.releases import held_of, left_of, release_held
+from usecases.releases import held_of, left_of, release_held, still_held
 from usecases.shares import ask_back
 from usecases.tell import tell_order
 
@@ -175,7 +175,7 @@ def complete_order(unit: Unit, order: Order, actor: Actor) -> Order:
         if not order.proved:
             raise NotProvedYet(order=order.number)
         ESCROW.move(escrow, EscrowState.RELEASED, actor.party)
-        held = held_of(unit, order)
+        held = still_held(unit, order)
         fee, owed = release_held(unit, order, held)
         escrow = EscrowState.RELEASED
     done = save_order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain import booking
+from domain.errors import Stale
 from domain.ids import OrganizationId
 from domain.life import ChargebackState, RefundState
 from domain.money import Money, fee_of
@@ -14,6 +15,14 @@ def held_of(unit: Unit, order: Order) -> Money:
     """What the escrow of an order holds now: its total, less what a bank took or a gateway gave back behind our back."""
     currency = order.total.currency
     return Money(-unit.books.balance(booking.escrow_account(order.id).name).get(currency, 0), currency)
+
+
+def still_held(unit: Unit, order: Order) -> Money:
+    """As `held_of`, for whoever is about to pay it out. Raises Stale where nothing is left: somebody has settled the order since it was read."""
+    held = held_of(unit, order)
+    if not held.amount_minor:
+        raise Stale(order=order.id)
+    return held
 
 
 def left_of(unit: Unit, order: Order) -> Money:

@@ -18,6 +18,7 @@ from web.hooks import daraja, daraja_c2b, gateways
 from web.hooks import mail as mail_hook
 from web.live import HEARTBEAT_S, Live
 from web.lookups import Lookups
+from web.measured import PATIENCE_S, Measured
 from web.middlewares import ORDINARY_BODY, edge, security_headers
 from web.pages import buy, carry, check, claim, group, home, mail, pay, pictures, problem, track
 from web.shelf import FRESH_S, Shelf
@@ -29,7 +30,7 @@ LARGE: Final = {"problem_tell": problem.MOST_BYTES, mail_hook.ROUTE: mail_hook.M
 """Routes that take more than an ordinary body, in bytes."""
 
 
-def routes(checks: Mapping[str, ops.Readiness], kept: ops.Metrics) -> list[web.AbstractRouteDef]:
+def routes(checks: Mapping[str, ops.Readiness], kept: ops.Metrics, measured: Measured) -> list[web.AbstractRouteDef]:
     """The whole table."""
     return [
         web.get("/", home.show, name="home"),
@@ -70,7 +71,7 @@ def routes(checks: Mapping[str, ops.Readiness], kept: ops.Metrics) -> list[web.A
         *group.routes(),
         web.get("/healthz", ops.alive, name="healthz"),
         web.get("/readyz", ops.ready(checks), name="readyz"),
-        web.get("/metrics", ops.metrics(kept), name="metrics"),
+        web.get("/metrics", ops.metrics(kept, measured.look), name="metrics"),
     ]
 
 
@@ -90,21 +91,24 @@ def application(
     heartbeat_s: float = HEARTBEAT_S,
     fresh_s: float = FRESH_S,
     body_s: float = READ_S,
+    patience_s: float = PATIENCE_S,
 ) -> web.Application:
     """The application, not yet running.
 
     `new_key` gives 32 unguessable lower-case hex digits. `extra_routes` belong to somebody else (the town): no policy, origin check or body limit
     of ours is put on them. `unavailable` are the errors that mean the database cannot be used now (503). `readiness` are the checks of /readyz,
-    `gauges` more numbers for /metrics. `trusted_proxies` are addresses whose X-Forwarded-For is believed. A body has `body_s` seconds to arrive.
+    `gauges` more numbers for /metrics. `trusted_proxies` are addresses whose X-Forwarded-For is believed. A body has `body_s` seconds to arrive,
+    the database `patience_s` to be measured for /metrics.
     """
-    kept = ops.Metrics(gauges)
+    kept, measured = ops.Metrics(gauges), Measured(hall, patience_s)
+    kept.registry.register(measured)
     headers = always(https=hall.house.base_url.startswith("https:"))
     spoken = {language: words(language) for language in LANGUAGES}
     shelf = Shelf(hall, buy.make_page(hall.house.base_url.rstrip("/"), spoken), fresh_s)
     door = Door(hall, shelf, Visits(hall.store), Live(hall.bell, heartbeat_s), kept, new_key, pictures, trusted_proxies, body_s, headers)
     app = web.Application(client_max_size=ORDINARY_BODY)
     app[DOOR], app[buy.LOOKUPS] = door, Lookups(hall)
-    app.add_routes(routes(readiness or {}, kept))
+    app.add_routes(routes(readiness or {}, kept, measured))
     app.add_routes(api.routes(hall))
     app.add_routes(phone_routes)
     app.add_routes(mail_routes)

@@ -79,10 +79,11 @@ def ready(checks: Mapping[str, Readiness]) -> Callable[[web.Request], Awaitable[
     return handler
 
 
-def metrics(kept: Metrics) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """GET /metrics: Prometheus text. Keep it from the public at the proxy."""
+def metrics(kept: Metrics, look: Callable[[], Awaitable[None]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """GET /metrics: Prometheus text. Keep it from the public at the proxy. `look` brings up to date what is not counted in this process."""
 
     async def handler(request: web.Request) -> web.Response:
+        await look()
         return web.Response(
             body=generate_latest(kept.registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"}
         )

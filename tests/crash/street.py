@@ -33,6 +33,8 @@ SOON: Final = 3
 """Turns after which only the town's clock can bring what is waited for."""
 LOOK_AGAIN_S: Final = 0.01
 MOST_TURNS: Final = 120
+PATIENCE_S: Final = 60.0
+"""How long a callback waits for its answer: Daraja calls once, and these houses share two cores with everything else."""
 
 
 class Stuck(AssertionError):
@@ -66,6 +68,7 @@ class Street:
             else None
         )
         self.town = Town(self.core, TOKEN, "payloom_bot", f"http://127.0.0.1:{self.town_port}", africastalking=subscribed)
+        self.town.daraja._office.courier.within_s = PATIENCE_S
         self.deaths = 0
         self.deaths_in_a_row = 0
         self.second_death = 0

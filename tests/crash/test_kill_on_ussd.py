@@ -30,6 +30,7 @@ async def test_a_sale_on_ussd_killed_at_each_kind_of_point_ends_the_same_on_sqli
     await die_everywhere(home, new_sqlite, PIECE, each_kind)
 
 
+@pytest.mark.soak
 async def test_a_sale_on_ussd_killed_at_each_kind_of_point_ends_the_same_on_postgresql(home: Nursery, new_postgresql: NewDatabase) -> None:
     """T12, K1, K3, K4, O2."""
     await die_everywhere(home, new_postgresql, PIECE, each_kind)

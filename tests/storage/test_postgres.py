@@ -17,8 +17,8 @@ from domain import booking
 from domain.ids import AttemptId, OrderId, OrganizationId
 from domain.money import Money
 from domain.ports import Unit
-from storage.bell import PostgresBell
 from storage.postgres import conninfo
+from storage.postgres_bell import PostgresBell
 from tests.postgres import Postgres
 from tests.storage import ground
 from tests.storage.ground import NOON, count, opened

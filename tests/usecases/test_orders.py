@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import BadInput, IllegalTransition, LimitReached, NotFound
+from domain.errors import BadInput, IllegalTransition, LimitReached, NotFound, Stale
 from domain.life import EscrowState, LinkState, OrderState
 from domain.money import Money
 from domain.order import Order, Reason
@@ -139,6 +139,13 @@ def test_the_buyer_confirms_at_any_step_and_the_seller_is_paid_minus_the_fee(str
     assert told(ground, "order_completed") == ALL
     with ground.unchanged():
         assert ground.unit(confirm_delivery, buyer, order.number) is Confirmed.ALREADY
+
+
+def test_an_order_that_was_settled_since_it_was_read_is_read_again(street: Street, ground: Ground) -> None:
+    """S1: on PostgreSQL the order can be read before another confirmation is kept and its escrow after it; the unit begins anew, and finds it done."""
+    order = street.paid()
+    ground.unit(confirm_delivery, buyer, order.number)
+    assert ground.refuses(Stale, complete_order, order, buyer).facts == {"order": order.id}
 
 
 def test_the_fee_is_rounded_down_in_the_sellers_favour(street: Street, ground: Ground) -> None:

@@ -14,15 +14,16 @@ REPLY_WITHIN_S = 8.0
 
 
 class Courier:
-    """Owns the HTTP session to the product. `start` before the first `post`."""
+    """Owns the HTTP session to the product. `start` before the first `post`; `within_s` is how long it then waits for each reply."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self.within_s = REPLY_WITHIN_S
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REPLY_WITHIN_S))
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self.within_s))
 
     async def stop(self) -> None:
         if self._session is not None:

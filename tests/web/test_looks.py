@@ -199,6 +199,7 @@ async def test_the_mpesa_number_is_asked_for_mpesa_alone_also_without_javascript
     assert await page.get_by_role("radio", name="M-Pesa").is_checked(), "what was named stays"
     assert await number.input_value() == "07"
     await page.get_by_role("alert").first.wait_for()
+    house.clock.move(timedelta(seconds=1))  # of two tries the newer one counts, and two ids of one millisecond have no order
     await number.fill("0712345678")
     await page.get_by_role("button", name="Try again").click()
     await page.get_by_role("heading", name="Look at your phone").wait_for()

@@ -128,7 +128,7 @@ class Sale:
                 await purchase.send_form()
             else:
                 await purchase.look()
-            return True if buyer.prompts() else None
+            return True if purchase.path and buyer.prompts() else None  # a browser that lost its answer sends the form again
 
         await self.street.until(rung, f"the phone of {buyer.name} rings")
         return purchase

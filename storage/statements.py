@@ -28,6 +28,9 @@ MOST_TOGETHER = 64
 _KEPT = 500
 """Composed statements that are remembered."""
 
+_FOREIGN_KEY = "23503"
+"""PostgreSQL's code for a row that refers to one which is not there."""
+
 
 class Cursor(Protocol):
     @property
@@ -195,13 +198,13 @@ class Session:
             if len(_composed) >= _KEPT:
                 _composed.clear()
             text = _composed[key] = _compose(key)
-        import psycopg  # noqa: PLC0415 - a house on SQLite never loads it
-
         values = [write.row[name] for write in group for name in write.sql.compiled(POSTGRES).places]
         checked = [write.or_stale for write in group if write.or_stale is not None]
         try:
             counts = self._raw().execute(text, values).fetchone()
-        except psycopg.errors.ForeignKeyViolation as error:
+        except self.connection.IntegrityError as error:
+            if error.sqlstate != _FOREIGN_KEY:
+                raise
             added = [write.or_stale for write in group if write.or_stale is not None and write.sql.compiled(POSTGRES).adds]
             if not added:
                 raise
@@ -222,7 +225,7 @@ class Session:
     def _raw(self) -> Any:
         """One cursor that passes PostgreSQL's own marks through: making a cursor, and parsing a text, cost more than a row."""
         if self._cursor is None:
-            import psycopg  # noqa: PLC0415 - as above
+            import psycopg  # noqa: PLC0415 - a house on SQLite never loads it
 
             self._cursor = psycopg.RawCursor(self.connection)
         return self._cursor

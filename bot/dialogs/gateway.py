@@ -105,11 +105,10 @@ def take_one(turn: Turn, answer: Answer) -> Next:
     actor, gateway, _ = _chosen(turn)
     if answer.kind is not Kind.CHOICE:
         return Next("one", note=turn.say("chat.pick_one"))
-    if answer.text in {"gateway_set", "gateway_replace", "gateway_leave"}:
-        may_redirect(turn.unit, actor)
-    if answer.text in {"gateway_set", "gateway_replace"}:
-        return _from_the_first(turn, gateway)
-    return Next("leave", data={"gateway": gateway}, forget=True) if answer.text == "gateway_leave" else Next("list", forget=True)
+    if answer.text not in {"gateway_set", "gateway_replace", "gateway_leave"}:
+        return Next("list", forget=True)
+    may_redirect(turn.unit, actor)
+    return Next("leave", data={"gateway": gateway}, forget=True) if answer.text == "gateway_leave" else _from_the_first(turn, gateway)
 
 
 def _label(turn: Turn, gateway: str, name: str) -> str:

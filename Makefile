@@ -14,12 +14,15 @@ BIN := .venv/bin
 # The rooms that have Python in them (all of them in a finished tree).
 ROOMS := $(patsubst %/__init__.py,%,$(wildcard $(addsuffix /__init__.py,\
            payloom bot web jobs usecases domain storage gateways templates town tests)))
-# Which tests cover domain/ and usecases/ whole. The rules of the house (tests/house) are for `make check`. The others run without the tracer, which costs them two fifths of their time; the long ones first.
+# Which tests cover domain/ and usecases/ whole. The others run without the tracer, which costs them two fifths of their time. The rules of the
+# house (tests/house) are for `make check`.
 COVERED := $(wildcard tests/domain tests/usecases tests/properties tests/cli)
-OTHERS := tests/crash $(filter-out tests/crash tests/house $(COVERED),$(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.py)))))
+# What a race or a row decides is never run again: that it failed once is the finding.
+STRICT := $(wildcard tests/audit tests/races tests/storage)
+LIVELY := tests/crash $(filter-out tests/crash tests/house $(COVERED) $(STRICT),$(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.py)))))
 # A process for each core, each with its own PostgreSQL and browser; four are as many as the memory of a small machine carries.
 SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=worksteal
-# These talk to processes, sockets and browsers, and can lose to a busy machine: what failed is run once more, by itself, and named.
+# The lively ones talk to processes, sockets and browsers, and can lose to a busy machine: what failed is run once more, by itself, and named.
 AGAIN := --last-failed --last-failed-no-failures=none -v
 MEASURED := --cov --cov-config=pyproject.toml --cov-report= --cov-fail-under=0
 
@@ -43,7 +46,8 @@ run: install ## start everything, with imitated providers, and print one address
 test: install-dev browser ## run the whole suite, on SQLite, a real PostgreSQL and a real browser
 	$(BIN)/coverage erase
 	$(BIN)/pytest $(SIDE_BY_SIDE) $(MEASURED) $(COVERED)
-	$(BIN)/pytest $(SIDE_BY_SIDE) $(OTHERS) || $(BIN)/pytest $(AGAIN) $(OTHERS)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(STRICT)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(LIVELY) || $(BIN)/pytest $(AGAIN) $(LIVELY)
 
 test-one: install-dev ## run one file, folder or name: make test-one T=tests/domain/test_money.py
 	@test -n "$(T)" || { echo 'payloom: say which, for example: make test-one T=tests/domain'; exit 2; }

@@ -75,7 +75,8 @@ async def test_a_path_that_is_not_this_attempts_is_nobodys(here: Market) -> None
 
 @pytest.mark.parametrize("age_s", [301, 600, 86_400, -330, -600])
 async def test_an_old_or_early_signature_of_stripe_is_refused_and_its_late_retry_is_not(here: Market, age_s: int) -> None:
-    """C6: the time is part of what is signed (5 min, and what is ahead comes nearer while it is delivered); Stripe signs anew with every try."""
+    """C6: the time is part of what is signed; Stripe signs anew with every try. The very second: tests/gateways/test_stripe_events.py, whose clock
+    stands still; what is ahead here comes nearer while it is delivered."""
     sale, news = await paid_unheard(here, "stripe")
     before = await here.counts()
     assert await here.deliver(news, *PAYERS["stripe"].sign(here.providers, news.raw, {}, age_s=age_s)) == 400

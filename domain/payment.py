@@ -260,6 +260,17 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedEvent:
+    """An event about this attempt is going to be applied."""
+
+    gateway: str
+    event_key: str
+    attempt_id: AttemptId
+    ref: str | None
+    receipt: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ability:
     """What a gateway can do, as data. Limits in minor units."""
 
@@ -327,10 +338,6 @@ class Payments(Protocol):
     def attempt(self, attempt_id: AttemptId) -> Attempt | None: ...
     def attempt_by_ref(self, gateway: str, ref: str) -> Attempt | None: ...
     def attempt_by_receipt(self, gateway: str, receipt: str) -> Attempt | None: ...
-    def expect(self, gateway: str, event_key: str, attempt_id: AttemptId, ref: str | None, receipt: str | None) -> None:
-        """An event about this attempt is going to be applied: what that will ask for may be fetched at once. Changes nothing."""
-        ...
-
     def live_attempt(self, checkout_id: CheckoutId) -> Attempt | None: ...
     def attempts(self, checkout_id: CheckoutId) -> Sequence[Attempt]: ...
     def add_attempt(self, attempt: Attempt) -> None: ...

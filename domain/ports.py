@@ -16,7 +16,7 @@ from domain.health import Measures
 from domain.late import LateMoney
 from domain.link import Links
 from domain.order import Disputes, Orders
-from domain.payment import Checkouts, Gateway, Payments
+from domain.payment import Checkouts, ExpectedEvent, Gateway, Payments
 from domain.person import Conversations, Organizations, People
 from domain.reconcile import Reconciled
 from domain.records import Books, Files, Inbox, Keys, Limits, Marks, Outbox, Seals, Settings, Trail
@@ -135,6 +135,18 @@ class Store(Protocol):
 
     async def write(self, unit: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R: ...
     async def read(self, unit: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+
+def expecting(
+    expected: Callable[P, ExpectedEvent | None],
+) -> Callable[[Callable[Concatenate[Unit, P], R]], Callable[Concatenate[Unit, P], R]]:
+    """A unit that says, by what it is given, which event it is going to apply: a store may fetch what that asks for, for all units that wait."""
+
+    def mark(unit: Callable[Concatenate[Unit, P], R]) -> Callable[Concatenate[Unit, P], R]:
+        unit.expected = expected  # type: ignore[attr-defined]
+        return unit
+
+    return mark
 
 
 class Delivery(StrEnum):

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select, update
 
 from domain.ids import AttemptId, CheckoutId, RefundId
 from domain.payment import Attempt, Checkout, Payment, Refund
-from storage.ahead import ATTEMPT, ATTEMPT_BY_RECEIPT, ATTEMPT_BY_REF, CHECKOUT, PAYMENT, fetch_ahead
+from storage.ahead import ATTEMPT, ATTEMPT_BY_RECEIPT, ATTEMPT_BY_REF, CHECKOUT, PAYMENT
 from storage.mapping import Mapper, Repository, save_value, to_us
 from storage.statements import Sql, insert_into, insert_unless_there, save_version, select_by
 from storage.tables import attempts, checkouts, payments, refunds
@@ -73,9 +73,6 @@ class CheckoutRows(Repository[Checkout]):
 class PaymentRows(Repository[Payment]):
     mapper = Mapper(payments, Payment)
     GET = PAYMENT
-
-    def expect(self, gateway: str, event_key: str, attempt_id: AttemptId, ref: str | None, receipt: str | None) -> None:
-        fetch_ahead(self.session, gateway, event_key, attempt_id, ref, receipt)
 
     def of_checkout(self, checkout_id: CheckoutId) -> Sequence[Payment]:
         return self.all(_OF_CHECKOUT, checkout_id=checkout_id)

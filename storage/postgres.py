@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper
 
 from domain.ports import Bell, Unit
+from storage.lanes import Lanes
 from storage.statements import POSTGRES, Session
 from storage.store import Job, StoreUnavailable, ring, run_shared, run_unit, try_again
 from storage.unit import Surroundings
@@ -24,9 +24,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 WRITERS = 8
+LANES = 1
+"""Commits under way at once, unless they stand still."""
 READERS = 4
-BATCH = 8
-"""Units that share one commit at most, when more wait than there are connections."""
+BATCH = 32
+"""Units that share one commit at most."""
 
 RECONNECT_FOR_S = 20.0
 _RACES = (psycopg.IntegrityError, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
@@ -64,17 +66,12 @@ class _Thread:
                 self.ended.get_loop().call_soon_threadsafe(self.ended.set_result, None)
 
     def _work(self) -> None:
-        while (job := self._pool.jobs.get()) is not None:
-            jobs = [job]
-            with contextlib.suppress(queue.Empty):
-                while len(jobs) < self._pool.batch and self._pool.jobs.qsize() > self._pool.size:
-                    more = self._pool.jobs.get_nowait()
-                    if more is None:
-                        self._pool.jobs.put(None)
-                        break
-                    jobs.append(more)
-            with self._pool.losers if any(job.tries for job in jobs) else contextlib.nullcontext():
-                self._run(jobs)
+        while jobs := self._pool.jobs.take():
+            try:
+                with self._pool.losers if any(job.tries for job in jobs) else contextlib.nullcontext():
+                    self._run(jobs)
+            finally:
+                self._pool.jobs.done()
             self._pool.done(jobs)
         if self._connection is not None:
             self._connection.close()
@@ -123,6 +120,7 @@ class _Thread:
         try:
             if self._pool.read_only:
                 run_unit(session, self._pool.around, jobs[0])
+                session.flush()
             else:
                 run_shared(session, self._pool.around, jobs, lambda error: _ends_transaction(error, session))
             if connection.execute("COMMIT").statusmessage != "COMMIT":
@@ -149,9 +147,8 @@ def _ends_transaction(error: BaseException, session: Session) -> bool:
 class _Pool:
     """Threads over one queue. Answers go back to the event loop in one call per batch."""
 
-    def __init__(self, name: str, info: str, around: Surroundings, bell: Bell, size: int, batch: int, *, read_only: bool) -> None:
-        self.name, self.conninfo, self.around, self.size, self.batch, self.read_only = name, info, around, size, batch, read_only
-        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+    def __init__(self, name: str, info: str, around: Surroundings, bell: Bell, size: int, jobs: Lanes[Job], *, read_only: bool) -> None:
+        self.name, self.conninfo, self.around, self.jobs, self.read_only = name, info, around, jobs, read_only
         self.closing = False
         self.losers = threading.RLock()
         """Units that lost a race run one after the other: they shall not lose to one another again."""
@@ -178,19 +175,31 @@ class _Pool:
 
     async def close(self) -> None:
         self.closing = True
-        for _ in self._threads:
-            self.jobs.put(None)
+        self.jobs.close()
         for thread in self._threads:
             await thread.ended
             thread.thread.join()
 
 
 class PostgresStore:
-    def __init__(self, url: str, around: Surroundings, bell: Bell, *, writers: int = WRITERS, readers: int = READERS) -> None:
+    """`writers` and `readers` are connections; `lanes` commits are under way at once, each of `batch` units at most."""
+
+    def __init__(
+        self,
+        url: str,
+        around: Surroundings,
+        bell: Bell,
+        *,
+        writers: int = WRITERS,
+        readers: int = READERS,
+        lanes: int = LANES,
+        batch: int = BATCH,
+    ) -> None:
         self._conninfo = conninfo(url)
         self._around = around
         self._bell = bell
         self._sizes = (writers, readers)
+        self._lanes = (lanes, batch)
         self._pools: tuple[_Pool, _Pool] | None = None
 
     async def open(self) -> None:
@@ -202,8 +211,8 @@ class PostgresStore:
             raise StoreUnavailable(f"PostgreSQL cannot be reached: {type(error).__name__}") from error
         writers, readers = self._sizes
         self._pools = (
-            _Pool("writer", self._conninfo, self._around, self._bell, writers, BATCH, read_only=False),
-            _Pool("reader", self._conninfo, self._around, self._bell, readers, 1, read_only=True),
+            _Pool("writer", self._conninfo, self._around, self._bell, writers, Lanes(*self._lanes), read_only=False),
+            _Pool("reader", self._conninfo, self._around, self._bell, readers, Lanes(readers, 1), read_only=True),
         )
 
     async def close(self) -> None:

@@ -17,7 +17,7 @@ _CHANNEL = "payloom"
 _MOST_BYTES = 3_900
 _MOST_TOGETHER = 4_000
 """PostgreSQL takes a payload of less than 8,000 bytes: what is collected below the second is joined by one ring of at most the first."""
-_BREATH_S = 0.005
+_BREATH_S = 0.02
 """Between two notices: under load, rings gather and go together."""
 
 _log = structlog.get_logger("bell")

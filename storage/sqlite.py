@@ -124,6 +124,10 @@ class SqliteStore:
         except BaseException as error:  # noqa: BLE001 - it goes to whoever waits
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if len(jobs) > 1 and not isinstance(error, sqlite3.OperationalError):  # one of them broke what they wrote together
+                for job in jobs:
+                    self._run_batch(connection, [job])
+                return
             for job in jobs:
                 job.error = error
         for job in jobs:

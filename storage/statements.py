@@ -1,14 +1,15 @@
 """A driver connection inside a transaction. Reads run at once; writes whose outcome nobody waits for are kept back and go together.
 
-What is kept back is written, in order, before anything reads a table that it touches, before any other write, and when the unit ends. So a unit sees
-its own writes, and a lost race (Stale) is told at the latest when the unit ends; either way the unit is run again from reading.
-PostgreSQL gets what was kept back as one statement: a round trip costs more than a row.
+What is kept back is written before anything reads a table that it touches, before any other write, and when the transaction ends, with what the
+other units of the batch kept back. So a unit sees its own writes, and a lost race (Stale) is told at the latest when the batch ends; then each of
+its units is run again by itself, from reading. Rows of one kind are one statement, and PostgreSQL gets all of them as one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol, cast
 
 from domain.errors import Stale
@@ -21,15 +22,17 @@ from storage.spelling import maker as maker
 from storage.spelling import numbered
 from storage.spelling import save_version as save_version
 from storage.spelling import select_by as select_by
+from storage.together import Part, Write, composed, groups, several
 
-MOST_TOGETHER = 64
-"""Writes in one statement: PostgreSQL takes 65,535 parameters, and plans short statements sooner."""
-
-_KEPT = 500
-"""Composed statements that are remembered."""
+_MOST_ROWS = 32
+"""Rows in one statement of SQLite."""
 
 _FOREIGN_KEY = "23503"
 """PostgreSQL's code for a row that refers to one which is not there."""
+
+
+Foreseen = dict[tuple[Sql, tuple[Any, ...]], list[Any]]
+"""Rows by the question, with its parameters, that they answer."""
 
 
 class Cursor(Protocol):
@@ -51,15 +54,6 @@ class Known:
 
     def fetchall(self) -> list[Any]:
         return self._rows
-
-
-@dataclass(slots=True)
-class Write:
-    """A statement with its parameters. `or_stale` are the facts of the Stale that is raised unless exactly one row was written."""
-
-    sql: Sql
-    row: Mapping[str, Any]
-    or_stale: Mapping[str, Any] | None
 
 
 @dataclass(slots=True)
@@ -88,9 +82,15 @@ class Session:
         self._later: list[Write] = []
         self._touched: set[str] = set()
         self._points: list[Point] = []
+        self.broken = False
+        """True when something that units before this one had kept back could not be written."""
         self._named = 0
         self._cursor: Any = None
-        self._foreseen: dict[tuple[Sql, tuple[Any, ...]], list[Any]] = {}
+        self._foreseen: Foreseen = {}
+
+    def begin(self, foreseen: Foreseen | None = None) -> None:
+        """A unit begins: what was foreseen for it, and nothing that was foreseen for another."""
+        self._foreseen = foreseen or {}
 
     def foresee(self, sql: Sql, rows: list[Any], **params: Any) -> None:
         """The answer to a question that is going to be asked, once, unless one of its tables is written before."""
@@ -107,7 +107,7 @@ class Session:
         if self._later or self._points:
             compiled = sql.compiled(self.dialect)
             if compiled.writes or compiled.tables is None or not compiled.tables.isdisjoint(self._touched):
-                self.flush()
+                self.flush(more=compiled.writes)
         return self._execute(sql, params)
 
     def later(self, sql: Sql, row: Mapping[str, Any], or_stale: Mapping[str, Any] | None = None) -> None:
@@ -118,10 +118,8 @@ class Session:
             self._forget(sql)
 
     def _forget(self, written: Sql) -> None:
-        tables = written.compiled(self.dialect).tables
-        for key in list(self._foreseen):
-            if tables is None or not tables.isdisjoint(key[0].compiled(self.dialect).tables or tables):
-                del self._foreseen[key]
+        for key in [key for key in self._foreseen if _meet(written, key[0], self.dialect)]:
+            del self._foreseen[key]
 
     def many(self, sql: Sql, rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:
@@ -130,7 +128,7 @@ class Session:
     def plain(self, text: str) -> Cursor:
         """A statement without parameters that is the same on both engines."""
         self._foreseen.clear()
-        self.flush()
+        self.flush(more=True)
         return cast(Cursor, self.connection.execute(text))
 
     @property
@@ -162,56 +160,69 @@ class Session:
         if point.live and point.sure:
             self.connection.execute(f"RELEASE SAVEPOINT {point.name}")
 
-    def flush(self) -> None:
-        """Write what was kept back. Raises Stale."""
+    def flush(self, *, more: bool = False) -> None:
+        """Write what was kept back; with `more`, somebody is going to write at once. Raises Stale."""
         writes, self._later = self._later, []
         self._touched.clear()
         at = 0
         for point in self._points:
-            if not point.live:
-                self._write(writes[at : point.place])
-                at = point.place
-                if point.sure:
-                    self.connection.execute(f"SAVEPOINT {point.name}")
-                point.live = True
+            if point.live:
+                continue
+            before = writes[at : point.place]
+            at = point.place
+            if point is self._points[0]:
+                self._write_for_others(before)
+            else:
+                self._write(before)
+            if at == len(writes) and not more:  # nothing has been written after it
+                point.place = 0
+                continue
+            if point.sure:
+                self.connection.execute(f"SAVEPOINT {point.name}")
+            point.live = True
         self._write(writes[at:])
 
+    def _write_for_others(self, writes: Sequence[Write]) -> None:
+        """What the units before this one kept back: when it cannot be written, it is not this one that failed."""
+        self.broken = True
+        self._write(writes)
+        self.broken = False
+
     def _write(self, writes: Sequence[Write]) -> None:
-        if self.dialect == SQLITE:
-            for write in writes:
-                self._one(write)
-            return
-        for group in _groups(writes):
-            if len(group) == 1:
-                self._one(group[0])
+        for group in groups(writes, self.dialect):
+            if self.dialect == SQLITE:
+                for part in sorted(group, key=Part.rank):
+                    self._in_turn(part)
+            elif len(group) == 1 and len(group[0].rows) == 1:
+                self._in_turn(group[0])
             else:
                 self._together(group)
 
-    def _one(self, write: Write) -> None:
-        if self._execute(write.sql, write.row).rowcount != 1 and write.or_stale is not None:
-            raise Stale(**write.or_stale)
+    def _in_turn(self, part: Part) -> None:
+        """Its rows by statements of 32, 16, 8, ...: a few texts serve for any number of rows."""
+        rows = part.rows
+        while rows:
+            count = 1 if part.sql.many is None else min(_MOST_ROWS, 1 << (len(rows).bit_length() - 1))
+            now, rows = rows[:count], rows[count:]
+            cursor = self._execute(part.sql, now[0]) if count == 1 else self.connection.execute(*several(part.sql, now))
+            if cursor.rowcount != count and part.or_stale is not None:
+                raise Stale(**part.or_stale)
 
-    def _together(self, group: Sequence[Write]) -> None:
-        key = tuple((write.sql, write.or_stale is not None) for write in group)
-        text = _composed.get(key)
-        if text is None:
-            if len(_composed) >= _KEPT:
-                _composed.clear()
-            text = _composed[key] = _compose(key)
-        values = [write.row[name] for write in group for name in write.sql.compiled(POSTGRES).places]
-        checked = [write.or_stale for write in group if write.or_stale is not None]
+    def _together(self, group: Sequence[Part]) -> None:
+        text, values = composed(group)
+        checked = [part for part in group if part.or_stale is not None]
         try:
             counts = self._raw().execute(text, values).fetchone()
         except self.connection.IntegrityError as error:
             if error.sqlstate != _FOREIGN_KEY:
                 raise
-            added = [write.or_stale for write in group if write.or_stale is not None and write.sql.compiled(POSTGRES).adds]
+            added = [part.or_stale for part in checked if part.sql.compiled(POSTGRES).adds and part.or_stale is not None]
             if not added:
                 raise
             raise Stale(**added[0]) from error  # somebody was first with a row that others of this group refer to
-        for count, facts in zip(counts, checked, strict=False):
-            if count != 1:
-                raise Stale(**facts)
+        for count, part in zip(counts, checked, strict=False):
+            if count != len(part.rows) and part.or_stale is not None:
+                raise Stale(**part.or_stale)
 
     def _execute(self, sql: Sql, params: Mapping[str, Any]) -> Cursor:
         compiled = sql.compiled(self.dialect)
@@ -231,32 +242,11 @@ class Session:
         return self._cursor
 
 
+@cache
+def _meet(written: Sql, asked: Sql, dialect: str) -> bool:
+    """True when the answer to a question may be another after this write."""
+    changed, read = written.compiled(dialect).tables, asked.compiled(dialect).tables
+    return changed is None or read is None or not changed.isdisjoint(read)
+
+
 _alone: dict[Sql, str] = {}
-_composed: dict[tuple[tuple[Sql, bool], ...], str] = {}
-
-
-def _groups(writes: Sequence[Write]) -> list[list[Write]]:
-    """What may go in one statement: its parts do not see one another, so a table that is changed stands in it once."""
-    groups: list[list[Write]] = []
-    tables: dict[str, bool] = {}
-    for write in writes:
-        compiled = write.sql.compiled(POSTGRES)
-        touched = compiled.tables or frozenset()
-        met = any(name in tables and not (compiled.adds and tables[name]) for name in touched)
-        if not groups or met or not touched or len(groups[-1]) >= MOST_TOGETHER:
-            groups.append([])
-            tables = {}
-        groups[-1].append(write)
-        tables.update(dict.fromkeys(touched, compiled.adds))
-    return groups
-
-
-def _compose(key: Sequence[tuple[Sql, bool]]) -> str:
-    parts, counts, first = [], [], 1
-    for number, (sql, checked) in enumerate(key):
-        compiled = sql.compiled(POSTGRES)
-        parts.append(f"w{number} AS ({numbered(compiled.text, compiled.places, first)}{' RETURNING 1' if checked else ''})")
-        first += len(compiled.places)
-        if checked:
-            counts.append(f"(SELECT count(*) FROM w{number})")  # noqa: S608 - as below
-    return f"WITH {', '.join(parts)} SELECT {', '.join(counts) or '1'}"

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.errors import DomainError, Stale
+from domain.ids import AttemptId
+from domain.payment import ExpectedEvent
 from domain.ports import Bell
-from storage.statements import SQLITE, Session
+from storage.ahead import fetch_ahead
+from storage.statements import SQLITE, Foreseen, Session
 from storage.unit import SqlUnit, Surroundings
 
 MOST_TRIES = 8
@@ -43,9 +46,11 @@ class Job:
             self.answer.set_result(self.result)
 
 
-def run_unit(session: Session, around: Surroundings, job: Job) -> None:
-    """Run one unit inside the transaction that is open. Raises what the unit raises, but for a refusal that keeps what was written."""
+def run_unit(session: Session, around: Surroundings, job: Job, foreseen: Foreseen | None = None) -> None:
+    """Run one unit inside the transaction that is open; what it kept back is still to be written. Raises what the unit raises, but for a refusal
+    that keeps what was written."""
     job.error, job.wakes = None, []
+    session.begin(foreseen)
     unit = SqlUnit(session, around)
     try:
         job.result = job.unit(unit, *job.args, **job.kwargs)
@@ -53,29 +58,45 @@ def run_unit(session: Session, around: Surroundings, job: Job) -> None:
         if not refusal.keeps:
             raise
         job.error = refusal
-    unit.flush()
+    unit.trail.flush()
     job.wakes = unit.wakes
 
 
 def run_shared(session: Session, around: Surroundings, jobs: Sequence[Job], passing: Callable[[BaseException], bool]) -> None:
-    """Run each unit in the open transaction; a unit that raises is undone alone.
+    """Run each unit in the open transaction, then write what all of them kept back; a unit that raises is undone alone.
 
-    An error for which `passing` is true (a lost connection, a deadlock) ends the whole transaction and is raised. So does, on PostgreSQL, the error of
-    a unit that has written already: there a savepoint for each unit costs more than running a broken batch once more, one by one.
+    What they said they would ask for is fetched for all of them before the first runs: to one another they are like units of other threads, whose
+    writes are guarded. An error for which `passing` is true (a lost connection, a deadlock) ends the whole transaction and is raised. So does the
+    error of what was written together (Stale, a unique key), and on PostgreSQL that of a unit that has written already: there a savepoint for each
+    unit costs more than running a broken batch once more, one by one.
     """
     alone = len(jobs) == 1
-    for job in jobs:
+    for job, foreseen in zip(jobs, foresee(session, [(job.unit, job.args, job.kwargs) for job in jobs]), strict=True):
         point = None if alone else session.point(sure=session.dialect == SQLITE)
         try:
-            run_unit(session, around, job)
+            run_unit(session, around, job, foreseen)
         except Exception as error:
-            if point is None or point.lost or passing(error):
+            if point is None or point.lost or session.broken or passing(error):
                 raise
             session.back(point)
             job.error = error
         else:
             if point is not None:
                 session.keep(point)
+    session.flush()
+
+
+def foresee(session: Session, calls: Sequence[tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]]) -> list[Foreseen | None]:
+    """What each unit, with what it is given, said it would ask for, by one question for all. Of two events about one attempt the second asks for
+    itself: it is to see what the first did."""
+    events: dict[AttemptId, ExpectedEvent] = {}
+    asking: list[AttemptId | None] = []
+    for unit, args, kwargs in calls:
+        expected = getattr(unit, "expected", None)
+        event: ExpectedEvent | None = expected(*args, **kwargs) if expected is not None else None
+        asking.append(event.attempt_id if event is not None and events.setdefault(event.attempt_id, event) is event else None)
+    found = fetch_ahead(session, events)
+    return [None if attempt_id is None else found.get(attempt_id) for attempt_id in asking]
 
 
 def try_again(job: Job, races: tuple[type[Exception], ...]) -> bool:

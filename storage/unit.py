@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -60,6 +59,28 @@ class Surroundings:
     audit_key: bytes
 
 
+class _Savepoint:
+    """What happens inside is undone alone when it raises, but for a refusal that keeps it. (A generator costs more than what it does here.)"""
+
+    def __init__(self, unit: SqlUnit) -> None:
+        self._unit = unit
+
+    def __enter__(self) -> None:
+        unit = self._unit
+        unit.trail.flush()
+        self._point, self._wakes = unit.session.point(), len(unit.wakes)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        unit = self._unit
+        if error is None or (isinstance(error, DomainError) and error.keeps):
+            unit.trail.flush()
+            unit.session.keep(self._point)
+            return
+        unit.trail.forget()
+        del unit.wakes[self._wakes :]
+        unit.session.back(self._point)
+
+
 class SqlUnit:
     """Implements `domain.ports.Unit`. `wakes` is read by the store once the commit is known."""
 
@@ -99,23 +120,8 @@ class SqlUnit:
     def wake(self, topic: str, **what: Any) -> None:
         self.wakes.append((topic, what))
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        self.trail.flush()
-        point, wakes = self.session.point(), len(self.wakes)
-        try:
-            yield
-            self.trail.flush()
-        except BaseException as error:
-            if isinstance(error, DomainError) and error.keeps:
-                self.trail.flush()
-                self.session.keep(point)
-                raise
-            self.trail.forget()
-            del self.wakes[wakes:]
-            self.session.back(point)
-            raise
-        self.session.keep(point)
+    def savepoint(self) -> _Savepoint:
+        return _Savepoint(self)
 
     def flush(self) -> None:
         """Write what was kept back, at the latest now. Raises Stale."""

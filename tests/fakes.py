@@ -19,6 +19,7 @@ from domain.payment import Ability, Ask, Attempt, Method, Notice, Outcome, Proof
 from domain.ports import House, Unit
 from domain.tokens import Tokens
 from storage.statements import SQLITE, Session
+from storage.store import foresee
 from storage.unit import SqlUnit, Surroundings
 
 P = ParamSpec("P")
@@ -154,9 +155,11 @@ class Ground:
 
     def unit(self, work: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it whole and commit; whatever it raises undoes it, but for a refusal that keeps what was written."""
-        unit = SqlUnit(Session(self.connection, SQLITE), self.around)
+        session = Session(self.connection, SQLITE)
+        unit = SqlUnit(session, self.around)
         self.connection.execute("BEGIN")
         try:
+            session.begin(foresee(session, [(work, args, kwargs)])[0])
             result = work(unit, *args, **kwargs)
             unit.flush()
         except BaseException as error:

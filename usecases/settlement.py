@@ -12,8 +12,8 @@ from domain.by_hand import StrayId
 from domain.errors import DomainError, NotFound, Refused, Stale
 from domain.ids import AttemptId, InboxId, OrganizationId, RefundId
 from domain.life import ATTEMPT, AttemptState, InboxState
-from domain.payment import PROVE_AFTER, About, Attempt, Gateway, Notice, Outcome, Proof, Reply
-from domain.ports import Gateways, Store, Unit
+from domain.payment import PROVE_AFTER, About, Attempt, ExpectedEvent, Gateway, Notice, Outcome, Proof, Reply
+from domain.ports import Gateways, Store, Unit, expecting
 from domain.records import InboxEvent, RawEvent
 from domain.rights import CLOCK, Actor, Party
 from usecases import payments
@@ -66,14 +66,19 @@ def understand(gateway: Gateway, event: RawEvent) -> Notice:
     )
 
 
+def _expected(event: RawEvent, event_key: str, notice: Notice | None) -> ExpectedEvent | None:
+    if notice is None or notice.attempt_id is None:
+        return None
+    return ExpectedEvent(event.gateway, event_key, notice.attempt_id, notice.ref, notice.receipt)
+
+
+@expecting(_expected)
 def receive(unit: Unit, event: RawEvent, event_key: str, notice: Notice | None) -> Received:
     """Store a provider's event and apply it, in one unit. What cannot be applied yet is stored all the same, for the inbox worker.
 
     `notice` None means that the body could not be understood: it is parked, with an alert, and nothing is lost. What has been applied before
     does nothing; the same body at another address is looked at again, so that nobody can keep the truth out by telling it first.
     """
-    if notice is not None and notice.attempt_id is not None:
-        unit.payments.expect(event.gateway, event_key, notice.attempt_id, notice.ref, notice.receipt)
     known = unit.inbox.by_key(event.gateway, event_key)
     if known is not None and known.state in {InboxState.APPLIED, InboxState.IGNORED} and _owner(known.headers) == _owner(event.headers):
         return Received.REPEATED

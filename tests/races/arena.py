@@ -95,18 +95,23 @@ class Arena:
         assert not broken, broken
 
     @contextlib.asynccontextmanager
-    async def opened(self, connections: int = MOST_AT_ONCE) -> AsyncIterator[Store]:
+    async def opened(self, connections: int = MOST_AT_ONCE, batch: int = 1) -> AsyncIterator[Store]:
+        """On PostgreSQL so many transactions at once, each of `batch` units at most."""
         bell = LocalBell()
         store: Store
         if self.on_sqlite:
             store = SqliteStore(sqlite_path(self.url), self.around, bell)
         else:
-            store = PostgresStore(self.url, self.around, bell, writers=connections)
+            store = PostgresStore(self.url, self.around, bell, writers=connections, lanes=connections, batch=batch)
         await store.open()
         try:
             yield store
         finally:
             await store.close()
+
+    async def all(self, store: Store, *contenders: Callable[[Unit], R]) -> list[R | Failed]:
+        """As they come, without a barrier."""
+        return [_or_failed(one) for one in await asyncio.gather(*map(store.write, contenders), return_exceptions=True)]
 
     async def race(self, store: Store, *contenders: Callable[[Unit], R]) -> list[R | Failed]:
         """All of them at once: on PostgreSQL none begins before each has a transaction of its own. What each got, in their order.

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.payment import Attempt, Method, Notice, Outcome, Reply
 from domain.phone import Phone
-from domain.ports import Unit
+from domain.ports import Unit, expecting
 from domain.records import RawEvent
 from tests.factories import ABILITIES
 from tests.races.arena import Arena, refusals
@@ -19,12 +19,14 @@ TABLES = ("attempts", "payments", "checkouts", "orders", "entries", "postings", 
 
 
 def arrives(attempt: Attempt, notice: Notice, key: str = "") -> Callable[[Unit], Received]:
-    """The callback as the web door hands it over."""
+    """The callback as the web door hands it over, with what it says it is going to ask for."""
     raw = f"body of {key or notice.event_key}".encode()
+    event = RawEvent("daraja", "stk", raw, "10.0.0.1", {"attempt_id": attempt.id})
+    given = (event, key or notice.event_key, notice)
 
-    def unit(given: Unit) -> Received:
-        event = RawEvent("daraja", "stk", raw, "10.0.0.1", {"attempt_id": attempt.id})
-        return receive(given, event, key or notice.event_key, notice)
+    @expecting(lambda: receive.expected(*given))  # type: ignore[attr-defined]
+    def unit(unit: Unit) -> Received:
+        return receive(unit, *given)
 
     return unit
 

@@ -10,7 +10,8 @@ import pytest
 
 from domain.phone import Phone
 from domain.ports import Unit
-from storage.statements import Cursor, Session, Sql, Write
+from storage.statements import Cursor, Session, Sql
+from storage.together import Part
 from tests.races.arena import Arena
 from tests.races.test_callbacks import arrives, counts
 from usecases.settlement import Received
@@ -46,7 +47,7 @@ class Troubled(Session):
         self._trouble.meets(self.connection)
         return super()._execute(sql, params)
 
-    def _together(self, group: Sequence[Write]) -> None:
+    def _together(self, group: Sequence[Part]) -> None:
         self._trouble.meets(self.connection)
         super()._together(group)
 

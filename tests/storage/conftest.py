@@ -21,3 +21,10 @@ async def furnished(store: Store) -> Store:
     """With one person, organization, link, checkout and payment, each number 1."""
     await store.write(furnish)
     return store
+
+
+@pytest.fixture
+async def alone(engine_url: str) -> AsyncIterator[Store]:
+    """Empty, with one writer: whatever waits is one batch."""
+    async with opened(engine_url, writers=1) as store:
+        yield store

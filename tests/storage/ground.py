@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +26,7 @@ from domain.records import OutboxMessage
 from domain.rights import Actor, Party
 from domain.tokens import Tokens
 from storage.bell import LocalBell
-from storage.postgres import PostgresStore, conninfo
+from storage.postgres import WRITERS, PostgresStore, conninfo
 from storage.sqlite import SqliteStore
 from storage.statements import POSTGRES, SQLITE, Session
 from storage.unit import Surroundings
@@ -79,19 +81,42 @@ def sqlite_path(url: str) -> Path:
     return Path(url.partition(":///")[2])
 
 
-def store_of(url: str, around: Surroundings | None = None, bell: Bell | None = None, *, busy_s: float = 5.0) -> Store:
+def store_of(
+    url: str, around: Surroundings | None = None, bell: Bell | None = None, *, busy_s: float = 5.0, writers: int = WRITERS
+) -> Store:
     around, bell = around or surroundings(), bell or LocalBell()
-    return SqliteStore(sqlite_path(url), around, bell, busy_s=busy_s) if url.startswith("sqlite") else PostgresStore(url, around, bell)
+    if url.startswith("sqlite"):
+        return SqliteStore(sqlite_path(url), around, bell, busy_s=busy_s)
+    return PostgresStore(url, around, bell, writers=writers)
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str, around: Surroundings | None = None, bell: Bell | None = None, *, busy_s: float = 5.0) -> AsyncIterator[Store]:
-    store = store_of(url, around, bell, busy_s=busy_s)
+async def opened(
+    url: str, around: Surroundings | None = None, bell: Bell | None = None, *, busy_s: float = 5.0, writers: int = WRITERS
+) -> AsyncIterator[Store]:
+    store = store_of(url, around, bell, busy_s=busy_s, writers=writers)
     await store.open()
     try:
         yield store
     finally:
         await store.close()
+
+
+async def in_one_batch(store: Any, *units: Callable[[Unit], Any]) -> list[Any]:
+    """All of them wait behind one that holds the only writer, and are then taken together. What each got, or was raised."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def holds(unit: Unit) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    first = asyncio.create_task(store.write(holds))
+    await asyncio.to_thread(begun.wait, 10)
+    others = [asyncio.create_task(store.write(unit)) for unit in units]
+    await asyncio.sleep(0)
+    go_on.set()
+    await first
+    return await asyncio.gather(*others, return_exceptions=True)
 
 
 @contextlib.contextmanager

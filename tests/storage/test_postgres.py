@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from domain import booking
 from domain.ids import AttemptId, OrderId, OrganizationId
 from domain.money import Money
 from domain.ports import Unit
-from storage.postgres import conninfo
+from storage.bell import LocalBell
+from storage.postgres import PostgresStore, conninfo
 from storage.postgres_bell import PostgresBell
 from tests.postgres import Postgres
 from tests.storage import ground
-from tests.storage.ground import NOON, count, opened
+from tests.storage.ground import NOON, count, opened, surroundings
 
 CAPTURE = booking.capture(AttemptId(1), OrderId(9), OrganizationId(1), "daraja", Money(250_000, "KES"))
 
@@ -141,6 +142,17 @@ async def test_a_commit_whose_answer_is_lost_is_looked_up_by_its_key_and_never_d
     assert count(postgresql_url, "entries") == 1
 
 
+@contextlib.asynccontextmanager
+async def in_lanes(url: str, batch: int) -> AsyncIterator[PostgresStore]:
+    """Eight transactions at once, as of several processes."""
+    store = PostgresStore(url, surroundings(), LocalBell(), lanes=8, batch=batch)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 async def test_units_that_lock_each_other_out_both_succeed_in_the_end(postgresql_url: str) -> None:
     """S10: deadlock."""
     meet = threading.Barrier(2, timeout=10)
@@ -153,7 +165,7 @@ async def test_units_that_lock_each_other_out_both_succeed_in_the_end(postgresql
             meet.wait()
         unit.limits.count("try", second, 60, NOON)
 
-    async with opened(postgresql_url) as store:
+    async with in_lanes(postgresql_url, 1) as store:
         await asyncio.gather(store.write(count_both, "a", "b"), store.write(count_both, "b", "a"))
         assert await store.read(lambda unit: [unit.limits.seen("try", name, 60, NOON) for name in "ab"]) == [2, 2]
     assert len(runs) == 3
@@ -167,7 +179,7 @@ async def test_a_deadlock_in_a_shared_commit_runs_the_whole_commit_again(postgre
         for name in names[number % 3 :] + names[: number % 3]:
             unit.limits.count("try", name, 60, NOON)
 
-    async with opened(postgresql_url) as store:
+    async with in_lanes(postgresql_url, 4) as store:
         await asyncio.gather(*(store.write(count_all, number) for number in range(30)))
         assert await store.read(lambda unit: [unit.limits.seen("try", name, 60, NOON) for name in names]) == [30, 30, 30]
 

@@ -162,12 +162,14 @@ def read_json(raw: bytes, limit: int = CALLBACK_BYTES) -> dict[str, Any]:
     if len(raw) > limit:
         raise Unreadable("too large")
     try:
-        found = _STRICT.decode(raw.decode())
+        text = raw.decode()
+        found = _STRICT.decode(text)
     except (ValueError, ArithmeticError, RecursionError) as problem:
         raise Unreadable(f"not JSON ({type(problem).__name__})") from None
     if not isinstance(found, dict):
         raise Unreadable("not an object")
-    _check(found)
+    if "\\u" in text or text.count("{") + text.count("[") >= DEEPEST:
+        _check(found)
     return found
 
 
@@ -186,7 +188,10 @@ _STRICT: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_consta
 
 
 def _check(found: dict[str, Any]) -> None:
-    """Every text can be stored (no NUL, no half of a surrogate pair) and nothing lies too deep."""
+    """Every text can be stored (no NUL, no half of a surrogate pair) and nothing lies too deep.
+
+    Not asked where it cannot be otherwise: such characters come by an escape only, and depth by brackets.
+    """
     level: list[Any] = [found]
     for _ in range(DEEPEST):
         below: list[Any] = []

@@ -22,6 +22,8 @@ from domain.tokens import Purpose, Tokens
 from usecases.tell import tell_members, text_person
 
 PLATFORM = OrganizationId(0)
+ACCOUNTS = "accounts"
+"""What is rung when secrets change."""
 TRIAL_S = 20.0
 MOST_TRIALS = 20
 _TRIALS_WINDOW_S = 3_600
@@ -86,6 +88,7 @@ def save_credentials(unit: Unit, actor: Actor, gateway: str, credentials: Mappin
     may_redirect(unit, actor)
     sealed = unit.seals.seal(json.dumps(dict(credentials), sort_keys=True), sealed_for(owner, gateway))
     unit.settings.put(GatewaySettings(owner, gateway, sealed, unit.now if tested else None, unit.now))
+    unit.wake(ACCOUNTS)
     if _unused(unit, owner, gateway):
         unit.marks.put(_unused_mark(owner, gateway), {"unused": False})
     unit.trail.add(f"organization:{owner}", actor, "gateway_configured", gateway=gateway, tested=tested)

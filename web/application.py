@@ -16,6 +16,7 @@ from web.bodies import READ_S
 from web.door import DOOR, Door, PictureMaker, always
 from web.hooks import daraja, daraja_c2b, gateways
 from web.hooks import mail as mail_hook
+from web.hooks.accounts import ACCOUNTS, Accounts
 from web.live import HEARTBEAT_S, Live
 from web.lookups import Lookups
 from web.measured import PATIENCE_S, Measured
@@ -107,7 +108,7 @@ def application(
     shelf = Shelf(hall, buy.make_page(hall.house.base_url.rstrip("/"), spoken), fresh_s)
     door = Door(hall, shelf, Visits(hall.store), Live(hall.bell, heartbeat_s), kept, new_key, pictures, trusted_proxies, body_s, headers)
     app = web.Application(client_max_size=ORDINARY_BODY)
-    app[DOOR], app[buy.LOOKUPS] = door, Lookups(hall)
+    app[DOOR], app[buy.LOOKUPS], app[ACCOUNTS] = door, Lookups(hall), Accounts(hall)
     app.add_routes(routes(readiness or {}, kept, measured))
     app.add_routes(api.routes(hall))
     app.add_routes(phone_routes)
@@ -126,8 +127,10 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     door = app[DOOR]
     door.shelf.start()
     door.live.start()
+    app[ACCOUNTS].start()
     await door.visits.start()
     yield
+    app[ACCOUNTS].stop()
     door.shelf.stop()
     await door.visits.stop()
 

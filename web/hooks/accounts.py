@@ -1,0 +1,109 @@
+"""Whose account the address of a callback belongs to, with the secrets by which its events are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from aiohttp import web
+
+from domain.errors import NotFound
+from domain.ids import AttemptId, OrganizationId, RefundId
+from domain.payment import Notice
+from domain.ports import Unit
+from domain.tokens import Purpose
+from usecases.gateways import ACCOUNTS as RUNG
+from usecases.gateways import PLATFORM, credentials_of
+from usecases.hall import Hall
+
+FRESH_S: Final = 1.0
+"""An account that was read so short a time ago is not read again for the next event, unless the bell says that secrets changed."""
+_MOST: Final = 200
+"""Accounts that are remembered."""
+_OWNERS: Final = (Purpose.SETTINGS, Purpose.ATTEMPT, Purpose.REFUND)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose account an address belongs to, with what its events are checked; `attempt_id` or `refund_id` where the address is of one alone."""
+
+    owner: OrganizationId
+    credentials: Mapping[str, str]
+    attempt_id: AttemptId | None = None
+    refund_id: RefundId | None = None
+
+    def headers(self) -> dict[str, Any]:
+        named = {"owner": self.owner, "attempt_id": self.attempt_id, "refund_id": self.refund_id}
+        return {name: number for name, number in named.items() if number is not None}
+
+    def of(self, notice: Notice) -> Notice:
+        """The notice with what the address says of it."""
+        return replace(
+            notice,
+            owner=self.owner,
+            attempt_id=notice.attempt_id if self.attempt_id is None else self.attempt_id,
+            refund_id=notice.refund_id if self.refund_id is None else self.refund_id,
+        )
+
+
+def account_of(unit: Unit, gateway: str, purpose: Purpose | None, number: int) -> Account:
+    """Raises NotFound for an account that is not set up, and for an attempt or a refund of another gateway."""
+    owner, attempt, refund = OrganizationId(number), None, None
+    if purpose is Purpose.REFUND:
+        refund = unit.payments.refund(RefundId(number))
+        number = 0 if refund is None else refund.attempt_id
+    if purpose in {Purpose.ATTEMPT, Purpose.REFUND}:
+        attempt = unit.payments.attempt(AttemptId(number))
+        if attempt is None or attempt.gateway != gateway:
+            raise NotFound(what="attempt")
+        owner = attempt.organization_id if attempt.direct else PLATFORM
+    credentials = credentials_of(unit, owner, gateway, owner != PLATFORM)
+    return Account(owner, credentials, None if attempt is None else attempt.id, None if refund is None else refund.id)
+
+
+class Accounts:
+    """Remembers for `fresh_s`, so that a rush of events does not read the same secrets from the database for each of them."""
+
+    def __init__(self, hall: Hall, fresh_s: float = FRESH_S) -> None:
+        self._hall = hall
+        self._fresh_s = fresh_s
+        self._known: dict[tuple[str, str], tuple[float, Account]] = {}
+        self._stop: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        self._stop = self._hall.bell.listen(RUNG, lambda _: self._known.clear())
+
+    def stop(self) -> None:
+        if self._stop is not None:
+            self._stop()
+
+    async def of(self, gateway: str, token: str, *, anew: bool = False) -> Account | None:
+        """Whose events come to this address; None for a token that is not ours and an account that nobody set up. `anew` remembers nothing."""
+        now_s = self._hall.clock.monotonic_s()
+        read_s, known = self._known.get((gateway, token), (0.0, None))
+        if known is not None and not anew and now_s - read_s < self._fresh_s:
+            return known
+        self._known.pop((gateway, token), None)
+        account = await self._read(gateway, token)
+        if account is not None and account.attempt_id is None:  # an address of one attempt is not going to be told of often
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[gateway, token] = (now_s, account)
+        return account
+
+    async def _read(self, gateway: str, token: str) -> Account | None:
+        purpose, number = None, int(PLATFORM)
+        if token:
+            found = ((purpose, self._hall.tokens.read(purpose, token)) for purpose in _OWNERS)
+            purpose, read = next(((purpose, read) for purpose, read in found if read is not None), (None, None))
+            if read is None:
+                return None
+            number = read
+        try:
+            return await self._hall.store.read(account_of, gateway, purpose, number)
+        except NotFound:
+            return None
+
+
+ACCOUNTS: Final = web.AppKey("accounts", Accounts)

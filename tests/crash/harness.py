@@ -33,6 +33,12 @@ class Piece:
     phones: bool = False
 
 
+async def lives(there: Street) -> None:
+    """And has nothing left to do."""
+    while not await (await there.revive()).settle():
+        pass
+
+
 async def play(there: Street, script: Script, plan: Plan) -> None:
     """The whole sale, dying where the plan says. A step is over when the house lives and has nothing left to do."""
     number = 0
@@ -41,9 +47,9 @@ async def play(there: Street, script: Script, plan: Plan) -> None:
         there.second_death = plan.recovery if name in plan.kills else 0
         there.board.step = number
         await step()
-        while not await (await there.revive()).settle():
-            pass
-        there.board.target, there.board.countdown = b"", 0
+        await lives(there)
+        there.board.target, there.board.countdown, there.second_death = b"", 0, 0
+        await lives(there)  # it may have met its last point since: nobody types a PIN while the house is dead, for Daraja calls once
     there.board.step = number + 1
     await there.pass_time(HOURS_S)
 

@@ -13,9 +13,11 @@ from typing import Final
 WANDERING: Final = ("commit:tick:", "commit:write_visits:", "commit:seal_trail:")
 """Written by timers about every ten seconds, in whatever step that is: to die at one of each anywhere is enough."""
 
-NOT_TOGETHER: Final = (("buy", "pin"), ("buy again", "pin again"), ("pin again", "refund"), ("pin again", "back"))
+NOT_TOGETHER: Final = (
+    ("buy", "pin"), ("buy again", "pin again"), ("pin", "refund"), ("pin", "back"), ("pin again", "refund"), ("pin again", "back"),
+)  # fmt: skip
 """Pairs of which one run kills in one only. The first two are a known limit, not a shortcut: a prompt whose answer was lost is known by its
-callback only, and Daraja calls once. The others need the receipt that only the callback of the second brings."""
+callback only, and Daraja calls once. The others need the receipt that only the callback of a payment brings."""
 AGAIN: Final = " again"
 
 Point = tuple[str, str]

@@ -82,6 +82,27 @@ async def test_an_address_of_one_attempt_and_one_of_nobody_are_not_remembered(gr
     assert await send(ground, event(attempt, number="evt_9"), theirs, "shop-secret") == 200
 
 
+async def test_what_was_being_read_while_it_changed_is_not_remembered(
+    ground: Ground, cards: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer of the database may be older than the bell."""
+    accounts = Accounts(ground.hall)
+    accounts.start()
+    real = ground.hall.store.read
+
+    async def slow(*asked: Any) -> Any:
+        found = await real(*asked)
+        await ground.hall.store.write(save_credentials, ADMIN, "stripe", {"webhook_secret": "new-secret"}, tested=True)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ground.hall.store, "read", slow)
+        old = await accounts.of("stripe", "")
+    new = await accounts.of("stripe", "")
+    assert [one.credentials["webhook_secret"] for one in (old, new) if one is not None] == ["platform-secret", "new-secret"]
+    accounts.stop()
+
+
 async def test_so_many_accounts_and_no_more_are_remembered(ground: Ground, cards: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts_, "_MOST", 2)
     accounts = Accounts(ground.hall)

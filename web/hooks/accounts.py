@@ -69,14 +69,19 @@ class Accounts:
         self._hall = hall
         self._fresh_s = fresh_s
         self._known: dict[tuple[str, str], tuple[float, Account]] = {}
+        self._rung = 0
         self._stop: Callable[[], None] | None = None
 
     def start(self) -> None:
-        self._stop = self._hall.bell.listen(RUNG, lambda _: self._known.clear())
+        self._stop = self._hall.bell.listen(RUNG, self._forget)
 
     def stop(self) -> None:
         if self._stop is not None:
             self._stop()
+
+    def _forget(self, _: Mapping[str, Any]) -> None:
+        self._rung += 1
+        self._known.clear()
 
     async def of(self, gateway: str, token: str, *, anew: bool = False) -> Account | None:
         """Whose events come to this address; None for a token that is not ours and an account that nobody set up. `anew` remembers nothing."""
@@ -85,8 +90,8 @@ class Accounts:
         if known is not None and not anew and now_s - read_s < self._fresh_s:
             return known
         self._known.pop((gateway, token), None)
-        account = await self._read(gateway, token)
-        if account is not None and account.attempt_id is None:  # an address of one attempt is not going to be told of often
+        rung, account = self._rung, await self._read(gateway, token)
+        if account is not None and account.attempt_id is None and rung == self._rung:  # nobody tells often of one attempt
             if len(self._known) >= _MOST:
                 self._known.clear()
             self._known[gateway, token] = (now_s, account)

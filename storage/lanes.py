@@ -45,6 +45,7 @@ class Lanes(Generic[T]):
         with self._changed:
             while not self._waiting or not self._may_begin():
                 if self._closed and not self._waiting:
+                    self._changed.notify_all()  # who waited behind the last of it ends too
                     return []
                 self._wait()
             self._under_way += 1

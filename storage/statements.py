@@ -82,8 +82,8 @@ class Session:
         self._later: list[Write] = []
         self._touched: set[str] = set()
         self._points: list[Point] = []
-        self.broken = False
-        """True when something that units before this one had kept back could not be written."""
+        self._failed: BaseException | None = None
+        """What said no when something kept back was written: it is lost, so nobody may go on as if it were not."""
         self._named = 0
         self._cursor: Any = None
         self._foreseen: Foreseen = {}
@@ -98,6 +98,7 @@ class Session:
 
     def run(self, sql: Sql, **params: Any) -> Cursor:
         """Now; its result must be read before the next statement runs."""
+        self.check()
         if self._foreseen:
             known = self._foreseen.pop((sql, tuple(params.values())), None)
             if known is not None:
@@ -112,6 +113,7 @@ class Session:
 
     def later(self, sql: Sql, row: Mapping[str, Any], or_stale: Mapping[str, Any] | None = None) -> None:
         """In time: see above."""
+        self.check()
         self._later.append(Write(sql, row, or_stale))
         self._touched |= sql.compiled(self.dialect).tables or frozenset()
         if self._foreseen:
@@ -146,7 +148,8 @@ class Session:
     def back(self, point: Point) -> None:
         """Undo what was written since. Not for a point that is `lost`."""
         del self._points[self._points.index(point) :]
-        if point.live:
+        if point.live:  # so whatever could not be written came after it
+            self._failed = None
             self._later.clear()
             self.connection.execute(f"ROLLBACK TO SAVEPOINT {point.name}")
             self.connection.execute(f"RELEASE SAVEPOINT {point.name}")
@@ -161,19 +164,32 @@ class Session:
             self.connection.execute(f"RELEASE SAVEPOINT {point.name}")
 
     def flush(self, *, more: bool = False) -> None:
-        """Write what was kept back; with `more`, somebody is going to write at once. Raises Stale."""
+        """Write what was kept back; with `more`, somebody is going to write at once. Raises Stale; whoever catches it meets it again."""
+        self.check()
+        try:
+            self._flush(more)
+        except BaseException as error:
+            self._failed = error
+            raise
+
+    @property
+    def failed(self) -> bool:
+        return self._failed is not None
+
+    def check(self) -> None:
+        """Raises what a flush raised, until it is undone by going back to a point before it."""
+        if self._failed is not None:
+            raise self._failed
+
+    def _flush(self, more: bool) -> None:
         writes, self._later = self._later, []
         self._touched.clear()
         at = 0
         for point in self._points:
             if point.live:
                 continue
-            before = writes[at : point.place]
+            self._write(writes[at : point.place])
             at = point.place
-            if point is self._points[0]:
-                self._write_for_others(before)
-            else:
-                self._write(before)
             if at == len(writes) and not more:  # nothing has been written after it
                 point.place = 0
                 continue
@@ -181,12 +197,6 @@ class Session:
                 self.connection.execute(f"SAVEPOINT {point.name}")
             point.live = True
         self._write(writes[at:])
-
-    def _write_for_others(self, writes: Sequence[Write]) -> None:
-        """What the units before this one kept back: when it cannot be written, it is not this one that failed."""
-        self.broken = True
-        self._write(writes)
-        self.broken = False
 
     def _write(self, writes: Sequence[Write]) -> None:
         for group in groups(writes, self.dialect):

@@ -58,6 +58,7 @@ def run_unit(session: Session, around: Surroundings, job: Job, foreseen: Foresee
         if not refusal.keeps:
             raise
         job.error = refusal
+    session.check()
     unit.trail.flush()
     job.wakes = unit.wakes
 
@@ -76,7 +77,7 @@ def run_shared(session: Session, around: Surroundings, jobs: Sequence[Job], pass
         try:
             run_unit(session, around, job, foreseen)
         except Exception as error:
-            if point is None or point.lost or session.broken or passing(error):
+            if point is None or point.lost or (session.failed and not point.live) or passing(error):
                 raise
             session.back(point)
             job.error = error

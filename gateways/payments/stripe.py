@@ -202,9 +202,10 @@ class Stripe:
 
     def _body(self, raw: bytes) -> Mapping[str, Any]:
         """Read once for the two questions about one event."""
-        if self._read_last[0] is not raw:
-            self._read_last = (raw, read_json(raw))
-        return self._read_last[1]
+        last = self._read_last
+        if last[0] is not raw:
+            last = self._read_last = (raw, read_json(raw))
+        return last[1]
 
     @property
     def books(self) -> Bookkeeping:

@@ -88,3 +88,27 @@ def test_who_waits_for_work_is_woken_by_it_and_by_the_end() -> None:
     lanes.close()
     thread.join(WAIT_S)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("items", [2, 45])
+def test_many_threads_end_though_something_waits_behind_what_is_under_way(items: int) -> None:
+    for _ in range(5):
+        lanes: Lanes[int] = Lanes(1, 8)
+        done: list[int] = []
+
+        def work(lanes: Lanes[int] = lanes, done: list[int] = done) -> None:
+            while taken := lanes.take():
+                time.sleep(0.005)
+                done.extend(taken)
+                lanes.done()
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for number in range(items):
+            lanes.put(number)
+        lanes.close()
+        for thread in threads:
+            thread.join(WAIT_S)
+        assert not any(thread.is_alive() for thread in threads)
+        assert sorted(done) == list(range(items))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -174,6 +176,39 @@ async def test_what_a_neighbour_could_not_write_is_not_the_fault_of_who_reads_ne
     told = await in_one_batch(alone, lambda unit: unit.links.save(old), lambda unit: unit.links.get(LinkId(1)).version)
     assert isinstance(told[0], Stale)
     assert told[1] == 1
+
+
+async def test_nobody_goes_on_after_a_write_that_failed_though_somebody_caught_it(engine_url: str, alone: Store) -> None:
+    """The refusal of a question is often caught; what was lost with it, a neighbour's writes or one's own, must not be."""
+    await alone.write(ground.furnish)
+    old = await alone.read(lambda unit: unit.links.get(LinkId(1)))
+    await alone.write(lambda unit: unit.links.save(old))
+
+    def catches(number: int, own: bool) -> Callable[[Unit], str]:
+        def unit(unit: Unit) -> str:
+            unit.people.add(ground.person(number))
+            if own:
+                unit.links.save(old)
+            name = "nothing"
+            with contextlib.suppress(Stale):
+                name = unit.links.get(LinkId(1)).name
+            return name
+
+        return unit
+
+    def adds(unit: Unit) -> None:
+        unit.people.add(ground.person(2))
+
+    told = await in_one_batch(alone, adds, lambda unit: unit.links.save(old), catches(3, False), catches(4, True), catches(5, False))
+    assert [type(one) for one in told] == [type(None), Stale, str, Stale, str]
+    assert {number: has_person(engine_url, number) for number in range(2, 6)} == {2: True, 3: True, 4: False, 5: True}
+    assert isinstance((await asyncio.gather(alone.write(catches(6, True)), return_exceptions=True))[0], Stale)
+    assert not has_person(engine_url, 6)
+
+
+def has_person(engine_url: str, number: int) -> bool:
+    with raw(engine_url) as session:
+        return bool(session.plain(f"SELECT count(*) FROM persons WHERE id = {number}").fetchone()[0])
 
 
 async def test_a_unit_sees_what_its_neighbours_wrote_before_it(alone: Store) -> None:

@@ -84,7 +84,7 @@ class Accounts:
         self._known.clear()
 
     async def of(self, gateway: str, token: str, *, anew: bool = False) -> Account | None:
-        """Whose events come to this address; None for a token that is not ours and an account that nobody set up. `anew` remembers nothing."""
+        """Whose events come to this address; None for a token that is not ours and an account that nobody set up. `anew` believes nothing that is remembered."""
         now_s = self._hall.clock.monotonic_s()
         read_s, known = self._known.get((gateway, token), (0.0, None))
         if known is not None and not anew and now_s - read_s < self._fresh_s:

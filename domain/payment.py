@@ -260,17 +260,6 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectedEvent:
-    """An event about this attempt is going to be applied."""
-
-    gateway: str
-    event_key: str
-    attempt_id: AttemptId
-    ref: str | None
-    receipt: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Ability:
     """What a gateway can do, as data. Limits in minor units."""
 

@@ -13,10 +13,11 @@ from domain.by_hand import HandPaid
 from domain.chargeback import Chargebacks
 from domain.codes import Codes
 from domain.health import Measures
+from domain.ids import AttemptId
 from domain.late import LateMoney
 from domain.link import Links
 from domain.order import Disputes, Orders
-from domain.payment import Checkouts, ExpectedEvent, Gateway, Payments
+from domain.payment import Checkouts, Gateway, Payments
 from domain.person import Conversations, Organizations, People
 from domain.reconcile import Reconciled
 from domain.records import Books, Files, Inbox, Keys, Limits, Marks, Outbox, Seals, Settings, Trail
@@ -135,6 +136,17 @@ class Store(Protocol):
 
     async def write(self, unit: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R: ...
     async def read(self, unit: Callable[Concatenate[Unit, P], R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedEvent:
+    """An event about this attempt is going to be applied."""
+
+    gateway: str
+    event_key: str
+    attempt_id: AttemptId
+    ref: str | None
+    receipt: str | None
 
 
 def expecting(

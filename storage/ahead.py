@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, BigInteger, FromClause, String, Text, bindparam, c
 from sqlalchemy.sql import ClauseElement
 
 from domain.ids import AttemptId
-from domain.payment import ExpectedEvent
+from domain.ports import ExpectedEvent
 from storage.link import LinkRows
 from storage.spelling import array
 from storage.statements import SQLITE, Foreseen, Session, Sql, select_by

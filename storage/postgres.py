@@ -76,9 +76,9 @@ class _Thread:
         if self._connection is not None:
             self._connection.close()
 
-    def _run(self, jobs: list[Job], deadline: float | None = None) -> None:
+    def _run(self, jobs: list[Job], deadline_s: float | None = None) -> None:
         """A lost connection, even inside the commit, runs the units again: every writing unit says by a unique key whether it was done."""
-        deadline = deadline or time.monotonic() + RECONNECT_FOR_S
+        deadline_s = deadline_s or time.monotonic() + RECONNECT_FOR_S
         while True:
             try:
                 self._transact(jobs)
@@ -93,9 +93,9 @@ class _Thread:
                 if passing:  # together they hold many rows, and would meet the same neighbours again
                     with self._pool.losers:
                         for job in jobs:
-                            self._run([job], deadline)
+                            self._run([job], deadline_s)
                     return
-                if time.monotonic() > deadline or self._pool.closing:
+                if time.monotonic() > deadline_s or self._pool.closing:
                     for job in jobs:
                         job.error = StoreUnavailable(type(error).__name__)
                     return
@@ -103,7 +103,7 @@ class _Thread:
             except Exception as error:  # noqa: BLE001 - it goes to whoever waits
                 if len(jobs) > 1:  # one of them broke the transaction that they shared
                     for job in jobs:
-                        self._run([job], deadline)
+                        self._run([job], deadline_s)
                     return
                 jobs[0].error = error
                 return

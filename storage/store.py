@@ -9,8 +9,7 @@ from typing import Any
 
 from domain.errors import DomainError, Stale
 from domain.ids import AttemptId
-from domain.payment import ExpectedEvent
-from domain.ports import Bell
+from domain.ports import Bell, ExpectedEvent
 from storage.ahead import fetch_ahead
 from storage.statements import SQLITE, Foreseen, Session
 from storage.unit import SqlUnit, Surroundings

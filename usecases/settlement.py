@@ -12,8 +12,8 @@ from domain.by_hand import StrayId
 from domain.errors import DomainError, NotFound, Refused, Stale
 from domain.ids import AttemptId, InboxId, OrganizationId, RefundId
 from domain.life import ATTEMPT, AttemptState, InboxState
-from domain.payment import PROVE_AFTER, About, Attempt, ExpectedEvent, Gateway, Notice, Outcome, Proof, Reply
-from domain.ports import Gateways, Store, Unit, expecting
+from domain.payment import PROVE_AFTER, About, Attempt, Gateway, Notice, Outcome, Proof, Reply
+from domain.ports import ExpectedEvent, Gateways, Store, Unit, expecting
 from domain.records import InboxEvent, RawEvent
 from domain.rights import CLOCK, Actor, Party
 from usecases import payments

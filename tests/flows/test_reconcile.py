@@ -128,7 +128,7 @@ async def test_a_stray_goes_back_through_darajas_reversal_and_the_books_agree(he
     ((number,),) = await here.rows("SELECT id FROM strays")
     asked = Task("admin_suspense.stray_return", {"number": number, "by_hand": ""})
     said = await execute(here.built, asked, {})
-    assert (said.code, said.data["state"]) == (0, "RETURNING"), said.lines
+    assert said.code == 0 and said.data["state"] in {"RETURNING", "RETURNED"}, said.lines  # Daraja may have been quicker than we are
     await here.settled()
     assert [row[0] for row in await here.rows("SELECT state FROM strays")] == ["RETURNED"]
     assert payer.balance_minor == before

@@ -11,8 +11,7 @@ import pytest
 
 from domain.errors import NotFound, Stale
 from domain.ids import AttemptId, LinkId, PersonId
-from domain.payment import ExpectedEvent
-from domain.ports import Unit
+from domain.ports import ExpectedEvent, Unit
 from storage.ahead import fetch_ahead
 from storage.bell import LocalBell
 from storage.postgres import PostgresStore

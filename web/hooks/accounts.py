@@ -19,7 +19,7 @@ from usecases.hall import Hall
 
 FRESH_S: Final = 1.0
 """An account that was read so short a time ago is not read again for the next event, unless the bell says that secrets changed."""
-_MOST: Final = 200
+MOST: Final = 200
 """Accounts that are remembered."""
 _OWNERS: Final = (Purpose.SETTINGS, Purpose.ATTEMPT, Purpose.REFUND)
 
@@ -63,11 +63,12 @@ def account_of(unit: Unit, gateway: str, purpose: Purpose | None, number: int) -
 
 
 class Accounts:
-    """Remembers for `fresh_s`, so that a rush of events does not read the same secrets from the database for each of them."""
+    """Remembers `most` of them for `fresh_s`, so that a rush of events does not read the same secrets from the database for each of them."""
 
-    def __init__(self, hall: Hall, fresh_s: float = FRESH_S) -> None:
+    def __init__(self, hall: Hall, fresh_s: float = FRESH_S, most: int = MOST) -> None:
         self._hall = hall
         self._fresh_s = fresh_s
+        self._most = most
         self._known: dict[tuple[str, str], tuple[float, Account]] = {}
         self._rung = 0
         self._stop: Callable[[], None] | None = None
@@ -92,7 +93,7 @@ class Accounts:
         self._known.pop((gateway, token), None)
         rung, account = self._rung, await self._read(gateway, token)
         if account is not None and account.attempt_id is None and rung == self._rung:  # nobody tells often of one attempt
-            if len(self._known) >= _MOST:
+            if len(self._known) >= self._most:
                 self._known.clear()
             self._known[gateway, token] = (now_s, account)
         return account

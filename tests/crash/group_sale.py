@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.crash.desk import look_into_the_portal
-from tests.crash.late_sale import SHOP_OPENS
 from tests.crash.people import Chatter, Purchase
-from tests.crash.sale import PRICE_MINOR, Sale, Step
+from tests.crash.sale import PRICE_MINOR, SHOP_OPENS, Sale, Step, people
 from tests.crash.street import Street
-from tests.crash.verdict import books, ends, promises
+from tests.crash.verdict import books, counted, ends, ordered, promises
 
 SHARE_MINOR: Final = PRICE_MINOR // 2
 BEGINNER: Final = "Wanjiru"
@@ -105,19 +104,9 @@ async def group_faults(sale: GroupSale) -> list[str]:
     """Everything that is wrong at the end of it."""
     street = sale.street
     wrong = [*await promises(street), *books(sale, SHARE_MINOR, {"Brian": SHARE_MINOR, "Chipo": SHARE_MINOR}), *ends(street)]
-    orders = [(name, state, escrow, bool(proved)) for name, state, escrow, proved in
-              street.rows("SELECT buyer_name, state, escrow, proved FROM orders")]  # fmt: skip
-    wrong += [] if orders == [(BEGINNER, "REFUNDED", "REFUNDED", True)] else [f"orders are {orders}"]
-    for table, count in (("links", 1), ("checkouts WHERE state = 'PAID'", 3), ("refunds", 2)):
-        there = street.one(f"SELECT count(*) FROM {table}")
-        wrong += [] if there == count else [f"{there} {table} instead of {count}"]
-    return wrong
+    wrong += ordered(street, (BEGINNER, "REFUNDED", "REFUNDED", True))
+    return wrong + counted(street, ("links", 1), ("checkouts WHERE state = 'PAID'", 3), ("refunds", 2))
 
 
 def group_sale(street: Street) -> GroupSale:
-    return GroupSale(
-        street,
-        Chatter(street, 1001, "Amina", "254711000001"),
-        Chatter(street, 2002, "Brian", "254722000002"),
-        Chatter(street, 2003, "Chipo", "254722000003"),
-    )
+    return GroupSale(street, *people(street))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.crash.people import Chatter, Purchase, T
-from tests.crash.sale import PRICE_MINOR, REVERSAL_TAKES_S, Sale, Step
+from tests.crash.people import Purchase, T
+from tests.crash.sale import PRICE_MINOR, REVERSAL_TAKES_S, SHOP_OPENS, Sale, Step, people
 from tests.crash.street import Street
-from tests.crash.verdict import books, ends, promises
+from tests.crash.verdict import books, counted, ends, ordered, promises
 from town.core import Fault
 
 HOUR_S: Final = 3_600
-SHOP_OPENS: Final = 8
-"""The first steps are those of the other sale, which dies there."""
 
 
 class LateSale(Sale):
@@ -84,21 +82,11 @@ async def late_faults(sale: LateSale) -> list[str]:
 def _rows(sale: LateSale) -> list[str]:
     """One order of the money that was taken, none of the other, however often somebody pressed."""
     street = sale.street
-    orders = [(name, state, escrow, bool(proved)) for name, state, escrow, proved in
-              street.rows("SELECT buyer_name, state, escrow, proved FROM orders")]  # fmt: skip
-    wrong = [] if orders == [("Brian", "ACCEPTED", "HELD", True)] else [f"orders are {orders}"]
+    wrong = ordered(street, ("Brian", "ACCEPTED", "HELD", True))
     late = sorted(street.rows("SELECT c.name, l.state FROM late_money l JOIN checkouts c ON c.id = l.checkout_id"))
     wrong += [] if late == [("Brian", "ACCEPTED"), ("Chipo", "REFUNDED")] else [f"late money is {late}"]
-    for table, count in (("links", 1), ("checkouts", 2), ("refunds", 1)):
-        there = street.one(f"SELECT count(*) FROM {table}")
-        wrong += [] if there == count else [f"{there} {table} instead of {count}"]
-    return wrong
+    return wrong + counted(street, ("links", 1), ("checkouts", 2), ("refunds", 1))
 
 
 def late_sale(street: Street) -> LateSale:
-    return LateSale(
-        street,
-        Chatter(street, 1001, "Amina", "254711000001"),
-        Chatter(street, 2002, "Brian", "254722000002"),
-        Chatter(street, 2003, "Chipo", "254722000003"),
-    )
+    return LateSale(street, *people(street))

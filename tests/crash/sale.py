@@ -18,6 +18,8 @@ PRICE_MINOR: Final = 250_000
 SHOP: Final = "Mama Amina Shoes"
 REVERSAL_TAKES_S: Final = 60
 Step = tuple[str, Callable[[], Awaitable[None]]]
+SHOP_OPENS: Final = 8
+"""The first steps, with which the sales of other scripts begin too."""
 
 
 @dataclass(slots=True)
@@ -233,10 +235,14 @@ class Sale:
         await self.street.until(done, "the refund is on its way")
 
 
-def sale(street: Street) -> Sale:
-    return Sale(
-        street,
+def people(street: Street) -> tuple[Chatter, Chatter, Chatter]:
+    """The seller, and two who buy."""
+    return (
         Chatter(street, 1001, "Amina", "254711000001"),
         Chatter(street, 2002, "Brian", "254722000002"),
         Chatter(street, 2003, "Chipo", "254722000003"),
     )
+
+
+def sale(street: Street) -> Sale:
+    return Sale(street, *people(street))

@@ -8,10 +8,10 @@ import pytest
 
 from tests.crash.group_sale import group_faults, group_sale
 from tests.crash.harness import NewDatabase, Piece, die_everywhere
-from tests.crash.late_sale import SHOP_OPENS, late_faults, late_sale
+from tests.crash.late_sale import late_faults, late_sale
 from tests.crash.nursery import Nursery
 from tests.crash.plan import first_of_each, without_repeats
-from tests.crash.sale import sale
+from tests.crash.sale import SHOP_OPENS, sale
 from tests.crash.verdict import faults
 
 PIECE: Final = Piece(sale, faults, least_points=200)

@@ -34,14 +34,21 @@ async def promises(street: Street) -> list[str]:
 
 def _orders(sale: Sale) -> list[str]:
     """K1: no acknowledged step is lost, and no effect happens twice."""
-    found = sale.street.rows("SELECT buyer_name, state, escrow, proved FROM orders ORDER BY paid_at")
+    wrong = ordered(sale.street, ("Brian", "COMPLETED", "RELEASED", True), ("Chipo", "REFUNDED", "REFUNDED", True))
+    return wrong + counted(sale.street, ("links", 1), ("organizations", 1), ("checkouts", 2))
+
+
+def ordered(street: Street, *wanted: tuple[str, str, str | None, bool]) -> list[str]:
+    """These orders, oldest first, and no other: whose, state, escrow, proved."""
+    found = street.rows("SELECT buyer_name, state, escrow, proved FROM orders ORDER BY paid_at")
     orders = [(name, state, escrow, bool(proved)) for name, state, escrow, proved in found]
-    wanted = [("Brian", "COMPLETED", "RELEASED", True), ("Chipo", "REFUNDED", "REFUNDED", True)]
-    wrong = [] if orders == wanted else [f"orders are {orders}"]
-    for table, count in (("links", 1), ("organizations", 1), ("checkouts", 2)):
-        there = sale.street.one(f"SELECT count(*) FROM {table}")
-        wrong += [] if there == count else [f"{there} {table} instead of {count}"]
-    return wrong
+    return [] if orders == list(wanted) else [f"orders are {orders}"]
+
+
+def counted(street: Street, *wanted: tuple[str, int]) -> list[str]:
+    """So many rows of a table, or of a part of it."""
+    there = [(table, street.one(f"SELECT count(*) FROM {table}"), count) for table, count in wanted]
+    return [f"{found} {table} instead of {count}" for table, found, count in there if found != count]
 
 
 def books(sale: Sale, each_minor: int, back_minor: Mapping[str, int], held_minor: int = 0) -> list[str]:

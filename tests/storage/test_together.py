@@ -60,7 +60,7 @@ def test_what_nobody_knows_to_touch_stands_alone() -> None:
 
 
 def test_a_statement_for_one_row_only_is_not_repeated_in_a_group() -> None:
-    credit = Sql(select_by(wallets, "account")._statement)
+    credit = select_by(wallets, "account")
     assert shape([write(credit, 1), write(credit, 2)]) == [[[1]], [[2]]]
 
 
